@@ -1,0 +1,2 @@
+//! everleaf
+fn main() {}
