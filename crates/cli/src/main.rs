@@ -1,2 +1,41 @@
-//! everleaf
-fn main() {}
+//! The only program, `everleaf`. Arguments become meaning here; the work is done by the crates behind.
+
+mod controller;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// Issues TLS certificates and keeps them alive, also when the certificate authority has a bad day.
+#[derive(Parser)]
+#[command(name = "everleaf", version, about, max_term_width = 100)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Runs the controller against a Kubernetes API.
+    Controller(Box<controller::flags::Flags>),
+}
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    let result = match arguments.command {
+        Command::Controller(flags) => controller::run(*flags),
+    };
+    match result {
+        Ok(code) => code,
+        Err(error) => {
+            tell(&format!("everleaf: {error:#}"));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// The one place that writes to standard error outside the log.
+#[allow(clippy::print_stderr)]
+fn tell(line: &str) {
+    eprintln!("{line}");
+}

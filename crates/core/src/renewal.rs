@@ -1,0 +1,92 @@
+//! When a certificate is renewed: the rule of `renewBefore`, of `renewBeforePercentage`, or two thirds of its life, then the windows.
+//! Pure: it never looks at the clock and never decides whether to renew now (`reissue.rs` does).
+
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+
+use crate::wanted::{Renewal, RenewBefore, RenewalPolicy, Window};
+
+/// When to renew a certificate with this life.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum RenewalTime {
+    /// At this moment.
+    At(Timestamp),
+    /// Never because of time.
+    Never,
+    /// No window opens before the certificate ends: it is renewed at the computed time all the same.
+    NoWindow {
+        /// The computed time.
+        at: Timestamp,
+        /// Why, for users.
+        why: String,
+    },
+}
+
+impl RenewalTime {
+    /// The moment, if there is one.
+    pub fn moment(&self) -> Option<Timestamp> {
+        match self {
+            RenewalTime::At(at) | RenewalTime::NoWindow { at, .. } => Some(*at),
+            RenewalTime::Never => None,
+        }
+    }
+}
+
+/// The renewal time of a certificate that lives from `not_before` to `not_after`, by the life it really has.
+pub fn renewal_time(renewal: &Renewal, not_before: Timestamp, not_after: Timestamp) -> RenewalTime {
+    let at = unwindowed(renewal.before, not_before, not_after);
+    match &renewal.policy {
+        RenewalPolicy::AtTime => RenewalTime::At(at),
+        RenewalPolicy::Disabled => RenewalTime::Never,
+        RenewalPolicy::Windows(windows) if windows.is_empty() => RenewalTime::At(at),
+        RenewalPolicy::Windows(windows) => windowed(windows, at, not_after),
+    }
+}
+
+fn unwindowed(before: RenewBefore, not_before: Timestamp, not_after: Timestamp) -> Timestamp {
+    let life = not_after.duration_since(not_before).max(SignedDuration::ZERO);
+    let default = life / 3;
+    let before = match before {
+        RenewBefore::Default => default,
+        RenewBefore::Duration(before) => match SignedDuration::try_from(before) {
+            // A renewBefore that covers the whole life would renew without end (short-lived issuers): the default takes over.
+            Ok(before) if before > SignedDuration::ZERO && before < life => before,
+            _ => default,
+        },
+        RenewBefore::Percentage(share) if share > 0 && share < 100 => life * i32::from(share) / 100,
+        RenewBefore::Percentage(_) => default,
+    };
+    let at = not_after.checked_sub(before).unwrap_or(not_before);
+    Timestamp::from_second(at.as_second()).unwrap_or(at)
+}
+
+/// The computed time if a window is open then, else the earliest opening after it. A window that opens only after the end is no use: the
+/// original would let the certificate expire there; we renew at the computed time and say why.
+fn windowed(windows: &[Window], at: Timestamp, not_after: Timestamp) -> RenewalTime {
+    if windows.iter().any(|window| is_open(window, at)) {
+        return RenewalTime::At(at);
+    }
+    let opening = windows.iter().filter_map(|window| next_opening(window, at)).min();
+    match opening {
+        Some(opening) if opening < not_after => RenewalTime::At(opening),
+        _ => RenewalTime::NoWindow { at, why: "no renewal window opens before the certificate ends".to_owned() },
+    }
+}
+
+fn is_open(window: &Window, at: Timestamp) -> bool {
+    let Ok(open_for) = SignedDuration::try_from(window.open_for) else { return false };
+    let just_before = at.checked_sub(open_for).unwrap_or(at);
+    // The first opening after `at - open_for` that isn't later than `at` is still open at `at`.
+    next_opening(window, just_before).is_some_and(|opening| opening <= at)
+}
+
+fn next_opening(window: &Window, after: Timestamp) -> Option<Timestamp> {
+    let zone = jiff::tz::TimeZone::get(&window.timezone).ok()?;
+    window.cron.next_after(after, &zone)
+}
+
+/// How long a certificate has left.
+pub fn life_left(not_after: Option<Timestamp>, now: Timestamp) -> Option<Duration> {
+    not_after.and_then(|end| Duration::try_from(end.duration_since(now)).ok())
+}

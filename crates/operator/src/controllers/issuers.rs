@@ -1,0 +1,201 @@
+//! Keeps issuers: makes them from their spec, looks after their health, and tells it in the Ready condition without flapping.
+//! Each look runs as a task of its own, so that a dead issuer delays no other.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use everleaf_core::conditions::{self, Condition};
+use everleaf_core::failure::Failure;
+use everleaf_core::plan::Event;
+use everleaf_core::retry::Jitter;
+use everleaf_issuers::{Issuer, IssuerIdentity};
+use tokio::time::Instant;
+use tracing::{debug, info, warn};
+
+use crate::context::Context;
+use crate::ids::{IssuerId, Key};
+use crate::lanes::Lane;
+use crate::records::{IssuerRecord, Readiness};
+use crate::surroundings::KubeSurroundings;
+use crate::{status, write};
+
+/// An issuer that works is looked at this often, unless it has just signed.
+const LOOK: Duration = Duration::from_secs(60);
+/// Waits between looks at one that doesn't, in seconds; the last value stays.
+const LOOK_AGAIN: [u64; 4] = [2, 5, 10, 20];
+/// A look takes at most this long.
+const PATIENCE: Duration = Duration::from_secs(30);
+/// A pass that could not write follows after this long.
+const RETRY: Duration = Duration::from_secs(2);
+
+/// Starts looks as they are due, until the process stops.
+pub async fn work(context: Arc<Context>) {
+    loop {
+        let id = tokio::select! {
+            id = context.issuers.pop() => id,
+            () = context.stop.cancelled() => return,
+        };
+        let task = {
+            let context = context.clone();
+            async move {
+                tokio::select! {
+                    () = pass(&context, &id) => {}
+                    () = context.stop.cancelled() => {}
+                }
+                context.issuers.done(&id);
+            }
+        };
+        context.tasks.spawn(task);
+    }
+}
+
+async fn pass(context: &Arc<Context>, id: &IssuerId) {
+    let record = context.world.look().issuer(id).cloned();
+    let Some(record) = record else {
+        context.lanes.close(id);
+        return;
+    };
+    let lane = context.lanes.lane(id, context);
+    if let Some(why) = &record.invalid {
+        lane.take_issuer(None, None);
+        return publish(context, &record, Condition::no(record.kind.trouble_reason(), why)).await;
+    }
+    let issuer = match made(context, &lane, &record) {
+        Ok(issuer) => issuer,
+        Err(condition) => return publish(context, &record, condition).await,
+    };
+    look(context, &record, &lane, &issuer).await;
+}
+
+/// The issuer of this spec: the one in the lane, or a new one if the spec has changed.
+fn made(context: &Arc<Context>, lane: &Lane, record: &IssuerRecord) -> Result<Arc<Issuer>, Condition> {
+    let identity = IssuerIdentity {
+        kind: record.id.kind().to_owned(),
+        namespace: record.id.namespace().map(str::to_owned),
+        name: record.id.name().to_owned(),
+        uid: record.uid.clone(),
+        generation: record.generation,
+    };
+    let present = lane.issuer();
+    if let Some(present) = present.as_ref().filter(|present| *present.identity() == identity) {
+        return Ok(present.clone());
+    }
+    let namespace = record.id.namespace().unwrap_or(&context.behaviour.cluster_resource_namespace);
+    let surroundings = Arc::new(KubeSurroundings::new(context.client.clone(), namespace));
+    match Issuer::from_spec(identity, &record.spec, surroundings) {
+        Ok(issuer) => {
+            let issuer = Arc::new(issuer);
+            let changed = present.is_some().then(|| context.clock.now());
+            lane.take_issuer(Some(issuer.clone()), changed);
+            info!(issuer = %record.id, generation = record.generation, "took over an issuer's spec");
+            Ok(issuer)
+        }
+        Err(error) => {
+            lane.take_issuer(None, None);
+            Err(Condition::no(error.reason, error.message))
+        }
+    }
+}
+
+async fn look(context: &Arc<Context>, record: &IssuerRecord, lane: &Lane, issuer: &Issuer) {
+    // While its lane has a probe running, that is the best knowledge there is; a look beside it would only add load.
+    if let Some(trouble) = lane.trouble()
+        && lane.waiting() > 0
+    {
+        let condition = told(record, &trouble.failure);
+        publish(context, record, condition).await;
+        return again(context, record, 1);
+    }
+    let worked_lately = lane.idle_for().is_some_and(|idle| idle < LOOK);
+    let answer = if worked_lately && record.ready == Readiness::True {
+        None
+    } else {
+        Some(tokio::time::timeout(PATIENCE, issuer.check(context.clock.now())).await)
+    };
+    match answer {
+        None => again(context, record, 0),
+        Some(Ok(Ok(verified))) => {
+            context.looks.forget(&record.id);
+            publish(context, record, Condition::yes(verified.reason, verified.message)).await;
+            again(context, record, 0);
+        }
+        Some(Ok(Err(failure))) => sick(context, record, lane, &failure).await,
+        Some(Err(_)) => {
+            debug!(issuer = %record.id, "a look at an issuer took too long");
+            again(context, record, 1);
+        }
+    }
+}
+
+/// One failure turns an issuer that was Ready not Ready only when the second look fails too: a flapping Ready breaks deployments.
+async fn sick(context: &Arc<Context>, record: &IssuerRecord, lane: &Lane, failure: &Failure) {
+    let failures = context.looks.count(&record.id);
+    warn!(issuer = %record.id, class = %failure.class, code = failure.code, says = %failure.says, failures, "an issuer does not work");
+    if record.ready != Readiness::True || failures >= everleaf_core::pace::SICK_AFTER_FAILURES || lane.trouble().is_some() {
+        publish(context, record, told(record, failure)).await;
+    }
+    again(context, record, failures);
+}
+
+fn told(record: &IssuerRecord, failure: &Failure) -> Condition {
+    let reason = record.kind.reason_of(failure.code);
+    let message = format!(
+        "{} ({} failed: {}). {}",
+        failure.class,
+        failure.call.as_str(),
+        failure.says,
+        conditions::who_acts(failure)
+    );
+    Condition::no(reason, message)
+}
+
+fn again(context: &Context, record: &IssuerRecord, failures: u32) {
+    let base = match usize::try_from(failures).ok().filter(|failures| *failures > 0) {
+        None => LOOK,
+        Some(failures) => {
+            Duration::from_secs(LOOK_AGAIN.get(failures - 1).or(LOOK_AGAIN.last()).copied().unwrap_or(20))
+        }
+    };
+    let jitter = Jitter::of(&record.uid, failures).value();
+    context.issuers.push_at(record.id.clone(), Instant::now() + base / 2 + (base / 2).mul_f64(jitter));
+}
+
+async fn publish(context: &Arc<Context>, record: &IssuerRecord, condition: Condition) {
+    let keeps = match record.id {
+        IssuerId::Issuer(_) => context.behaviour.controllers.issuers(),
+        IssuerId::ClusterIssuer(_) => context.behaviour.controllers.cluster_issuers(),
+    };
+    let Some(new) = status::issuer(record, &condition, context.clock.now()).filter(|_| keeps) else { return };
+    let (resource, key) = match &record.id {
+        IssuerId::Issuer(key) => (write::ISSUERS, key.clone()),
+        IssuerId::ClusterIssuer(name) => (write::CLUSTER_ISSUERS, Key::new("", name)),
+    };
+    match write::status(&context.client, resource, &key, &record.resource_version, &new).await {
+        Ok(_) if condition.holds => info!(issuer = %record.id, "the issuer is ready"),
+        Ok(_) => {
+            context.reporter.tell(&record.about(), "issuers", &Event::warning(condition.reason, condition.message));
+        }
+        Err(error) => {
+            debug!(issuer = %record.id, %error, "could not tell an issuer's state yet");
+            context.issuers.push_at(record.id.clone(), Instant::now() + RETRY);
+        }
+    }
+}
+
+/// A Secret appeared, changed or went: the issuers that read it forget what they read, and what waits for them may try again.
+pub fn secret_changed(context: &Arc<Context>, secret: &Key) {
+    for lane in context.lanes.all() {
+        let namespace = lane.id.namespace().unwrap_or(&context.behaviour.cluster_resource_namespace);
+        let Some(issuer) = lane.issuer().filter(|_| namespace == secret.namespace) else { continue };
+        if issuer.refers_to(&secret.name) {
+            info!(issuer = %lane.id, secret = %secret, "a Secret of an issuer changed");
+            issuer.secret_changed(&secret.name);
+            lane.credentials_changed(context.clock.now());
+            context.issuers.push(lane.id.clone());
+            let state = context.world.look();
+            let waiting: Vec<Key> = state.certificates_of(&lane.id).cloned().collect();
+            drop(state);
+            waiting.into_iter().for_each(|key| context.certificates.push(key));
+        }
+    }
+}

@@ -1,0 +1,321 @@
+//! What the watches have shown: lean records of every object we care for, the look-ups between them, and what we wrote ourselves.
+//! Plain data behind one lock that is never held across an await. It reads nothing, writes nothing and decides nothing.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::hash::Hash;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use crate::ids::{IssuerId, Key};
+use crate::records::{CertificateRecord, IssuerRecord, RequestRecord, SecretRecord};
+
+/// How long we wait for a watch to show our own write before we stop believing in it.
+const EXPECT_FOR: Duration = Duration::from_secs(60);
+
+/// Something that must be looked at because of a change.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Wake {
+    /// A Certificate.
+    Certificate(Key),
+    /// A CertificateRequest.
+    Request(Key),
+    /// An issuer whose spec or status changed, that appeared or went.
+    Issuer(IssuerId),
+    /// Issuers that refer to this Secret.
+    IssuersWithSecret(Key),
+}
+
+/// Everything the watches have shown.
+#[derive(Default)]
+pub struct World {
+    state: Mutex<State>,
+}
+
+/// The records and their indexes.
+#[derive(Default)]
+pub struct State {
+    certificates: BTreeMap<Key, Arc<CertificateRecord>>,
+    requests: BTreeMap<Key, Arc<RequestRecord>>,
+    secrets: BTreeMap<Key, Arc<SecretRecord>>,
+    issuers: BTreeMap<IssuerId, Arc<IssuerRecord>>,
+    claims: Index<Key, Key>,
+    certificates_by_issuer: Index<IssuerId, Key>,
+    requests_by_owner: Index<String, Key>,
+    requests_by_issuer: Index<IssuerId, Key>,
+    requests_by_key_secret: Index<Key, Key>,
+    keys_by_owner: Index<String, Key>,
+    expected: HashMap<(Kind, Key), (Expected, Instant)>,
+}
+
+/// Kinds whose writes we remember.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Kind {
+    /// Certificate
+    Certificate,
+    /// CertificateRequest
+    Request,
+    /// Secret
+    Secret,
+}
+
+/// What a watch has yet to show.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Expected {
+    /// At least this version.
+    Version(u64),
+    /// That it is gone.
+    Gone,
+}
+
+/// Many values to a key.
+struct Index<K, V>(HashMap<K, BTreeSet<V>>);
+
+impl<K, V> Default for Index<K, V> {
+    fn default() -> Self {
+        Index(HashMap::new())
+    }
+}
+
+impl<K: Eq + Hash, V: Ord + Clone> Index<K, V> {
+    fn insert(&mut self, key: K, value: V) {
+        self.0.entry(key).or_default().insert(value);
+    }
+
+    fn remove(&mut self, key: &K, value: &V) {
+        if let Some(values) = self.0.get_mut(key) {
+            values.remove(value);
+            if values.is_empty() {
+                self.0.remove(key);
+            }
+        }
+    }
+
+    fn of(&self, key: &K) -> impl Iterator<Item = &V> {
+        self.0.get(key).into_iter().flatten()
+    }
+}
+
+impl World {
+    /// Looks at the records. Don't hold the guard across an await.
+    pub fn look(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// We have written an object; until the watch shows it, whoever depends on it waits.
+    pub fn wrote(&self, kind: Kind, key: &Key, resource_version: Option<&str>) {
+        if let Some(version) = resource_version.and_then(|version| version.parse().ok()) {
+            self.expect(kind, key, Expected::Version(version));
+        }
+    }
+
+    /// We have deleted an object.
+    pub fn deleted(&self, kind: Kind, key: &Key) {
+        self.expect(kind, key, Expected::Gone);
+    }
+
+    /// The newest version known of an object: that of our own last write if the watch has yet to show it.
+    pub fn newest_version(&self, kind: Kind, key: &Key, shown: &str) -> String {
+        match self.look().expected.get(&(kind, key.clone())) {
+            Some((Expected::Version(version), _)) if shown.parse::<u64>().is_ok_and(|shown| shown < *version) => {
+                version.to_string()
+            }
+            _ => shown.to_owned(),
+        }
+    }
+
+    fn expect(&self, kind: Kind, key: &Key, expected: Expected) {
+        let mut state = self.look();
+        if !state.meets(kind, key, expected) {
+            state.expected.insert((kind, key.clone()), (expected, Instant::now()));
+        }
+    }
+}
+
+impl State {
+    /// A Certificate.
+    pub fn certificate(&self, key: &Key) -> Option<&Arc<CertificateRecord>> {
+        self.certificates.get(key)
+    }
+
+    /// All Certificates.
+    pub fn certificates(&self) -> impl Iterator<Item = (&Key, &Arc<CertificateRecord>)> {
+        self.certificates.iter()
+    }
+
+    /// A CertificateRequest.
+    pub fn request(&self, key: &Key) -> Option<&Arc<RequestRecord>> {
+        self.requests.get(key)
+    }
+
+    /// All CertificateRequests.
+    pub fn requests(&self) -> impl Iterator<Item = (&Key, &Arc<RequestRecord>)> {
+        self.requests.iter()
+    }
+
+    /// A Secret.
+    pub fn secret(&self, key: &Key) -> Option<&Arc<SecretRecord>> {
+        self.secrets.get(key)
+    }
+
+    /// An issuer.
+    pub fn issuer(&self, id: &IssuerId) -> Option<&Arc<IssuerRecord>> {
+        self.issuers.get(id)
+    }
+
+    /// All issuers.
+    pub fn issuers(&self) -> impl Iterator<Item = (&IssuerId, &Arc<IssuerRecord>)> {
+        self.issuers.iter()
+    }
+
+    /// Certificates that name this Secret.
+    pub fn claims(&self, secret: &Key) -> impl Iterator<Item = &Key> {
+        self.claims.of(secret)
+    }
+
+    /// Requests that this owner controls.
+    pub fn requests_of(&self, owner_uid: &str) -> Vec<&Arc<RequestRecord>> {
+        self.requests_by_owner.of(&owner_uid.to_owned()).filter_map(|key| self.requests.get(key)).collect()
+    }
+
+    /// Secrets with next keys that this owner controls.
+    pub fn keys_of(&self, owner_uid: &str) -> Vec<(&Key, &Arc<SecretRecord>)> {
+        let keys = self.keys_by_owner.of(&owner_uid.to_owned());
+        keys.filter_map(|key| Some((key, self.secrets.get(key)?))).collect()
+    }
+
+    /// Requests to this issuer.
+    pub fn requests_to(&self, issuer: &IssuerId) -> impl Iterator<Item = &Key> {
+        self.requests_by_issuer.of(issuer)
+    }
+
+    /// Certificates of this issuer.
+    pub fn certificates_of(&self, issuer: &IssuerId) -> impl Iterator<Item = &Key> {
+        self.certificates_by_issuer.of(issuer)
+    }
+
+    /// True if our own last write of this object has not been shown yet.
+    pub fn is_behind(&self, kind: Kind, key: &Key) -> bool {
+        match self.expected.get(&(kind, key.clone())) {
+            Some((expected, since)) => since.elapsed() < EXPECT_FOR && !self.meets(kind, key, *expected),
+            None => false,
+        }
+    }
+
+    fn meets(&self, kind: Kind, key: &Key, expected: Expected) -> bool {
+        let version = match kind {
+            Kind::Certificate => self.certificates.get(key).map(|record| &record.resource_version),
+            Kind::Request => self.requests.get(key).map(|record| &record.resource_version),
+            Kind::Secret => self.secrets.get(key).map(|record| &record.resource_version),
+        };
+        match (expected, version) {
+            (Expected::Gone, version) => version.is_none(),
+            (Expected::Version(_), None) => false,
+            (Expected::Version(least), Some(version)) => version.parse::<u64>().is_ok_and(|is| is >= least),
+        }
+    }
+
+    fn settle(&mut self, kind: Kind, key: &Key) {
+        let met = match self.expected.get(&(kind, key.clone())) {
+            // A new object under the name of one we deleted settles it too.
+            Some((Expected::Gone, _)) => true,
+            Some((expected, _)) => self.meets(kind, key, *expected),
+            None => return,
+        };
+        if met {
+            self.expected.remove(&(kind, key.clone()));
+        }
+    }
+
+    /// Takes over a Certificate, or its end.
+    pub fn put_certificate(&mut self, key: &Key, new: Option<Arc<CertificateRecord>>) -> Vec<Wake> {
+        let mut wakes = vec![Wake::Certificate(key.clone())];
+        let old = match new.clone() {
+            Some(record) => self.certificates.insert(key.clone(), record),
+            None => self.certificates.remove(key),
+        };
+        for (record, is_new) in [(old, false), (new, true)] {
+            let Some(record) = record else { continue };
+            let Some(secret) = record.secret_key() else { continue };
+            let issuer = record.issuer_id();
+            if is_new {
+                self.claims.insert(secret.clone(), key.clone());
+                issuer.into_iter().for_each(|id| self.certificates_by_issuer.insert(id, key.clone()));
+            } else {
+                self.claims.remove(&secret, key);
+                issuer.into_iter().for_each(|id| self.certificates_by_issuer.remove(&id, key));
+            }
+            let others = self.claims.of(&secret).filter(|other| *other != key);
+            wakes.extend(others.cloned().map(Wake::Certificate));
+        }
+        self.settle(Kind::Certificate, key);
+        wakes
+    }
+
+    /// Takes over a CertificateRequest, or its end.
+    pub fn put_request(&mut self, key: &Key, new: Option<Arc<RequestRecord>>) -> Vec<Wake> {
+        let mut wakes = vec![Wake::Request(key.clone())];
+        let old = match new.clone() {
+            Some(record) => self.requests.insert(key.clone(), record),
+            None => self.requests.remove(key),
+        };
+        for (record, is_new) in [(old, false), (new, true)] {
+            let Some(record) = record else { continue };
+            let issuer = IssuerId::of(&record.issuer, &key.namespace);
+            let key_secret = record.key_secret.as_ref().map(|name| Key::new(&key.namespace, name));
+            if is_new {
+                record.owner_uid.iter().for_each(|uid| self.requests_by_owner.insert(uid.clone(), key.clone()));
+                issuer.into_iter().for_each(|id| self.requests_by_issuer.insert(id, key.clone()));
+                key_secret.into_iter().for_each(|secret| self.requests_by_key_secret.insert(secret, key.clone()));
+            } else {
+                record.owner_uid.iter().for_each(|uid| self.requests_by_owner.remove(uid, key));
+                issuer.into_iter().for_each(|id| self.requests_by_issuer.remove(&id, key));
+                key_secret.into_iter().for_each(|secret| self.requests_by_key_secret.remove(&secret, key));
+            }
+            wakes.extend(record.owner_name.iter().map(|name| Wake::Certificate(Key::new(&key.namespace, name))));
+        }
+        self.settle(Kind::Request, key);
+        wakes
+    }
+
+    /// Takes over a Secret, or its end.
+    pub fn put_secret(&mut self, key: &Key, new: Option<Arc<SecretRecord>>) -> Vec<Wake> {
+        let old = match new.clone() {
+            Some(record) => self.secrets.insert(key.clone(), record),
+            None => self.secrets.remove(key),
+        };
+        if old.as_ref().zip(new.as_ref()).is_some_and(|(old, new)| old.resource_version == new.resource_version) {
+            return Vec::new();
+        }
+        let mut wakes = vec![Wake::IssuersWithSecret(key.clone())];
+        for (record, is_new) in [(old, false), (new, true)] {
+            let Some(owner) = record.and_then(|record| record.next_key_owner()) else { continue };
+            if is_new {
+                self.keys_by_owner.insert(owner.uid, key.clone());
+            } else {
+                self.keys_by_owner.remove(&owner.uid, key);
+            }
+            wakes.push(Wake::Certificate(Key::new(&key.namespace, owner.name)));
+        }
+        wakes.extend(self.claims.of(key).cloned().map(Wake::Certificate));
+        wakes.extend(self.requests_by_key_secret.of(key).cloned().map(Wake::Request));
+        self.settle(Kind::Secret, key);
+        wakes
+    }
+
+    /// Takes over an issuer, or its end.
+    pub fn put_issuer(&mut self, id: &IssuerId, new: Option<Arc<IssuerRecord>>) -> Vec<Wake> {
+        let old = match new.clone() {
+            Some(record) => self.issuers.insert(id.clone(), record),
+            None => self.issuers.remove(id),
+        };
+        let mut wakes = vec![Wake::Issuer(id.clone())];
+        let same_spec = old.zip(new).is_some_and(|(old, new)| old.uid == new.uid && old.generation == new.generation);
+        if !same_spec {
+            wakes.extend(self.requests_by_issuer.of(id).cloned().map(Wake::Request));
+            wakes.extend(self.certificates_by_issuer.of(id).cloned().map(Wake::Certificate));
+        }
+        wakes
+    }
+}
