@@ -44,9 +44,12 @@ pub enum KeyError {
     /// The library refused to sign.
     #[error("signing failed")]
     Sign,
-    /// A key that can't be made here, or that the library failed to make.
-    #[error("a key of kind {0} can't be made here")]
+    /// A size that can be read and used, but not made (see `RsaSize::can_be_made`). Trying again is no use.
+    #[error("a key of kind {0} can't be made here; RSA keys are made with 2048, 3072, 4096 or 8192 bits")]
     CannotBeMade(KeyKind),
+    /// The library failed to make a key.
+    #[error("making a key of kind {0} failed")]
+    NotMade(KeyKind),
 }
 
 impl From<Malformed> for KeyError {

@@ -5,6 +5,7 @@
 pub mod certificate;
 pub mod chain;
 pub mod csr;
+mod digest;
 pub mod extensions;
 pub mod issue;
 pub mod key;
@@ -23,6 +24,7 @@ pub mod usages;
 pub use certificate::{Certificate, CertificateError};
 pub use chain::{Chain, ChainError};
 pub use csr::{Csr, CsrError};
+pub use digest::sha256_hex;
 pub use extensions::Extension;
 pub use issue::{LeafPlan, Serial, SignError, sign_leaf, sign_self};
 pub use key::{KeyError, PrivateKey};

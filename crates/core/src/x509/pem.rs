@@ -65,14 +65,19 @@ pub enum PemError {
     },
 }
 
-/// One block.
-pub(super) struct Block<'a> {
+/// One block. It may hold a key, so it has no `Debug`.
+pub struct Block<'a> {
     /// The words between `BEGIN` and the dashes.
-    pub(super) label: &'a str,
+    pub label: &'a str,
     /// What the Base64 stands for.
-    pub(super) der: Zeroizing<Vec<u8>>,
+    pub der: Zeroizing<Vec<u8>>,
     /// The headers say that it is encrypted.
-    pub(super) encrypted: bool,
+    pub encrypted: bool,
+}
+
+/// The first block of a text of at most the default limit for bundles, whatever it holds.
+pub fn first_block(text: &[u8]) -> Result<Block<'_>, PemError> {
+    first(text, "a PEM block", PemLimits::DEFAULT.bundle, |_| true)
 }
 
 /// The blocks of a text, one after the other.
