@@ -36,8 +36,8 @@ const RECOVERY_START: f64 = 16.0;
 const RECOVERY_END: f64 = 512.0;
 /// The slowest rate to which a rate limit can push us.
 const RATE_FLOOR: f64 = 0.5;
-/// How much each success adds to the rate while it recovers: the rate doubles with every 16 answers.
-const RATE_GAIN: f64 = 1.0 / 16.0;
+/// How many calls per second each success adds while it recovers: what is waiting follows at a rate that grows by half each half second.
+const RATE_GAIN: f64 = 1.0;
 
 /// Waits in seconds between probes of a server that is in trouble. At most 5 s, so that what waits is served within 10 s of healing.
 const PROBES: &[u64] = &[1, 2, 3, 4, 5];
@@ -174,9 +174,9 @@ impl Pace {
             State::Broken { .. } => {
                 State::Recovering { rate: RECOVERY_START, tokens: RECOVERY_START / 2.0, filled: now }
             }
-            State::Recovering { rate, .. } if rate * (1.0 + RATE_GAIN) >= RECOVERY_END => State::Well,
+            State::Recovering { rate, .. } if rate + RATE_GAIN >= RECOVERY_END => State::Well,
             State::Recovering { rate, tokens, filled } => {
-                State::Recovering { rate: rate * (1.0 + RATE_GAIN), tokens, filled }
+                State::Recovering { rate: rate + RATE_GAIN, tokens, filled }
             }
         };
     }
