@@ -5,6 +5,7 @@
 mod apiserver;
 mod audit;
 mod binaries;
+mod controller;
 mod controller_manager;
 mod etcd;
 mod faults;
@@ -21,6 +22,7 @@ mod vault_pki;
 pub use apiserver::{CONTROLLER_USER, Kube, KubeOptions, shared_kube};
 pub use audit::{ApiLog, ApiRequest, Mark, VaultLog, VaultRequest};
 pub use binaries::{Component, LOCATION_VARIABLE, Program};
+pub use controller::{Controller, ControllerOptions, PROGRAM_VARIABLE};
 pub use faults::{Fault, FaultProxy};
 pub use folder::KEEP_VARIABLE;
 pub use http::{Answer, Http};
