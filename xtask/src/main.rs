@@ -1,16 +1,20 @@
-//! The project's own commands: `cargo xtask test | tidy | servers`.
+//! The project's own commands: `cargo xtask test | tidy | servers | lab | bench`.
 //! Everything here is for people who work on Everleaf; no program that is shipped depends on it.
 //! It must never need anything that a fresh clone with Rust and Go doesn't have.
 
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a command talks to the person who runs it")]
 
+mod bench;
+mod lab;
+mod program;
 mod servers;
 mod test;
 mod tidy;
 
-use std::path::Path;
-use std::process::ExitCode;
+use std::path::{Path, PathBuf};
+use std::process::{ExitCode, Stdio};
 
+use anyhow::{Context, Result, ensure};
 use clap::{Parser, Subcommand};
 
 /// The project's own commands.
@@ -29,6 +33,11 @@ enum Command {
     Tidy,
     /// Build the real servers that tests run against (etcd, Kubernetes, Vault), unless they are there
     Servers,
+    /// Run a Kubernetes API, a Vault and the controller on this machine, to try Everleaf out
+    Lab(lab::Options),
+    /// Measure what an issuance costs
+    #[command(subcommand)]
+    Bench(bench::Bench),
 }
 
 fn main() -> ExitCode {
@@ -36,6 +45,8 @@ fn main() -> ExitCode {
         Command::Test(options) => test::run(&options),
         Command::Tidy => tidy::run(),
         Command::Servers => servers::make_ready(),
+        Command::Lab(options) => lab::run(&options),
+        Command::Bench(bench) => bench::run(&bench),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
@@ -50,4 +61,18 @@ fn main() -> ExitCode {
 fn project_folder() -> &'static Path {
     let here = Path::new(env!("CARGO_MANIFEST_DIR"));
     here.parent().unwrap_or(here)
+}
+
+/// Runs cargo in the project's folder, its output on the screen.
+fn cargo(arguments: &[&str], environment: &[(&str, &str)]) -> Result<()> {
+    let program = std::env::var_os("CARGO").map_or_else(|| PathBuf::from("cargo"), PathBuf::from);
+    let status = std::process::Command::new(program)
+        .args(arguments)
+        .envs(environment.iter().copied())
+        .current_dir(project_folder())
+        .stdin(Stdio::null())
+        .status()
+        .context("start cargo")?;
+    ensure!(status.success(), "cargo {} failed", arguments.join(" "));
+    Ok(())
 }

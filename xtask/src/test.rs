@@ -3,13 +3,10 @@
 //! `cargo xtask servers` builds.
 //! Nothing is skipped in silence: leaving the real servers out has to be asked for.
 
-use std::path::PathBuf;
-use std::process::{Command, Stdio};
-
-use anyhow::{Context, Result, ensure};
+use anyhow::Result;
 use clap::Args;
 
-use crate::{project_folder, servers, tidy};
+use crate::{cargo, servers, tidy};
 
 /// What to leave out.
 #[derive(Debug, Args)]
@@ -54,17 +51,4 @@ fn step(name: &str) {
 fn real_server_tests() -> Result<()> {
     cargo(&["build", "--workspace", "--bins"], &[])?;
     cargo(&["test", "--workspace", "--test", "real_*", "--", "--ignored"], &[])
-}
-
-fn cargo(arguments: &[&str], environment: &[(&str, &str)]) -> Result<()> {
-    let program = std::env::var_os("CARGO").map_or_else(|| PathBuf::from("cargo"), PathBuf::from);
-    let status = Command::new(program)
-        .args(arguments)
-        .envs(environment.iter().copied())
-        .current_dir(project_folder())
-        .stdin(Stdio::null())
-        .status()
-        .context("start cargo")?;
-    ensure!(status.success(), "cargo {} failed", arguments.join(" "));
-    Ok(())
 }

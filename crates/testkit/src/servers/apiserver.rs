@@ -52,6 +52,8 @@ const AUDIT_POLICY: &str = "apiVersion: audit.k8s.io/v1\nkind: Policy\nomitStage
 pub struct KubeOptions {
     /// Apply `deploy/crds/*.yaml` and wait until they are served.
     pub crds: bool,
+    /// Grant [`CONTROLLER_USER`] the rights of an install for the whole cluster.
+    pub rights: bool,
     /// Start kube-controller-manager as well.
     pub controller_manager: bool,
 }
@@ -70,10 +72,10 @@ pub struct Kube {
     folder: Folder,
 }
 
-/// The one API of this test binary, with the CRDs, started by whoever asks first.
+/// The one API of this test binary, with the CRDs and the controller's rights, started by whoever asks first.
 pub async fn shared_kube() -> Result<&'static Kube> {
     static SHARED: OnceCell<Kube> = OnceCell::const_new();
-    let options = KubeOptions { crds: true, controller_manager: false };
+    let options = KubeOptions { crds: true, rights: true, controller_manager: false };
     SHARED.get_or_try_init(|| Kube::start_with(options)).await
 }
 
@@ -93,6 +95,9 @@ impl Kube {
         let mut kube = Self::start_bare().await?;
         if options.crds {
             kube.apply_crds().await?;
+        }
+        if options.rights {
+            kube.grant_cluster_rights().await?;
         }
         if options.controller_manager {
             kube.controller_manager = Some(controller_manager::start(&kube, &kube.folder).await?);
@@ -272,6 +277,23 @@ impl Kube {
             apply_file(&client, &file, "default").await?;
         }
         await_established(&client).await
+    }
+
+    /// Grants [`CONTROLLER_USER`] what an install for the whole cluster grants, and nothing else (`deploy/rbac.yaml`).
+    pub async fn grant_cluster_rights(&self) -> Result<()> {
+        self.grant("deploy/rbac.yaml").await
+    }
+
+    /// Grants [`CONTROLLER_USER`] what an install for the one namespace `everleaf` grants, and nothing else.
+    pub async fn grant_namespaced_rights(&self) -> Result<()> {
+        self.grant("deploy/namespaced/rbac.yaml").await
+    }
+
+    async fn grant(&self, rights: &str) -> Result<()> {
+        for file in ["deploy/controller/namespace.yaml", "deploy/controller/serviceaccount.yaml", rights] {
+            self.apply_project_file(file, "everleaf").await?;
+        }
+        Ok(())
     }
 
     /// Applies a YAML file of the project, e.g. `deploy/rbac.yaml`.
