@@ -8,9 +8,10 @@ use jiff::Timestamp;
 use super::certificate::{Certificate, CertificateError};
 use super::csr::{self, Csr, CsrError};
 use super::extensions::{self, Extension, NAME_CONSTRAINTS, SUBJECT_ALT_NAME};
-use super::key::{self, KeyError, PrivateKey};
+use super::key::{KeyError, PrivateKey};
 use super::kinds::SignatureKind;
 use super::name::DistinguishedName;
+use super::signature;
 use super::signed;
 use super::time;
 use super::tlv::{INTEGER, SEQUENCE, context_constructed, tlv};
@@ -133,7 +134,7 @@ fn sign(
         &[
             &tlv(context_constructed(0), &[&tlv(INTEGER, &[&[VERSION_3]])]),
             &tlv(INTEGER, &[plan.serial.bytes()]),
-            &key::signature_algorithm_der(kind),
+            &signature::algorithm_der(kind),
             issuer.der(),
             &tlv(SEQUENCE, &[&time(plan.not_before)?, &time(plan.not_after)?]),
             plan.csr.subject().der(),

@@ -4,17 +4,15 @@
 
 use std::fmt;
 
-use aws_lc_rs::digest::{self, Digest};
-use aws_lc_rs::signature::{
-    self, EcdsaKeyPair, Ed25519KeyPair, KeyPair as _, RsaKeyPair, RsaSignatureEncoding,
-};
+use aws_lc_rs::signature::{EcdsaKeyPair, Ed25519KeyPair, KeyPair as _, RsaKeyPair};
 use zeroize::Zeroizing;
 
 use super::kinds::{Curve, KeyKind, SignatureKind};
 use super::pem::{self, PemError, PemLimits};
 use super::public_key::{self, Algorithm, EC, ED25519, ED25519_BYTES, PublicKey, RSA};
+use super::signature;
 use super::tlv::{
-    self, INTEGER, Malformed, NULL, OBJECT_IDENTIFIER, OCTET_STRING, SEQUENCE, context_constructed, tlv,
+    self, INTEGER, Malformed, OBJECT_IDENTIFIER, OCTET_STRING, SEQUENCE, context_constructed, tlv,
 };
 use crate::wanted::KeyEncoding;
 
@@ -160,15 +158,16 @@ impl PrivateKey {
         if !kind.fits(self.kind) {
             return Err(KeyError::OtherSignature { key: self.kind, signature: kind });
         }
-        let digest = || digest::digest(hash_of(kind), message);
+        let digest = || signature::digest(kind, message);
         match &self.pair {
             Pair::Rsa(pair) => {
-                let mut signature = vec![0; pair.public_modulus_len()];
-                pair.sign_digest(padding_of(kind), &digest(), &mut signature).map_err(|_| KeyError::Sign)?;
-                Ok(signature)
+                let mut out = vec![0; pair.public_modulus_len()];
+                pair.sign_digest(signature::rsa_padding(kind), &digest(), &mut out)
+                    .map_err(|_| KeyError::Sign)?;
+                Ok(out)
             }
             Pair::Ecdsa(curve, pair) => {
-                let digest = fit_digest(&digest(), *curve)?;
+                let digest = signature::fit_digest(&digest(), *curve).map_err(|_| KeyError::Sign)?;
                 Ok(pair.sign_digest(&digest).map_err(|_| KeyError::Sign)?.as_ref().to_vec())
             }
             Pair::Ed25519(pair) => Ok(pair.try_sign(message).map_err(|_| KeyError::Sign)?.as_ref().to_vec()),
@@ -210,7 +209,7 @@ impl PrivateKey {
             curve.or(inside).ok_or(KeyError::Unsupported("a curve other than P-256, P-384 and P-521"))?;
         let secret = fixed_length(scalar, curve.bytes()).ok_or(KeyError::Malformed("EC scalar too long"))?;
         let plain = sec1(&secret, &[], Some(curve));
-        let pair = EcdsaKeyPair::from_private_key_der(signing(curve), &plain)
+        let pair = EcdsaKeyPair::from_private_key_der(signature::ecdsa_signing(curve), &plain)
             .map_err(|_| KeyError::Malformed("EC scalar out of range"))?;
         let kind = KeyKind::Ecdsa(curve);
         let public = PublicKey::new(kind, pair.public_key().as_ref());
@@ -265,60 +264,4 @@ fn fixed_length(number: &[u8], length: usize) -> Option<Zeroizing<Vec<u8>>> {
     }
     fixed.get_mut(length - rest.len()..)?.copy_from_slice(rest);
     Some(fixed)
-}
-
-fn signing(curve: Curve) -> &'static signature::EcdsaSigningAlgorithm {
-    match curve {
-        Curve::P256 => &signature::ECDSA_P256_SHA256_ASN1_SIGNING,
-        Curve::P384 => &signature::ECDSA_P384_SHA384_ASN1_SIGNING,
-        Curve::P521 => &signature::ECDSA_P521_SHA512_ASN1_SIGNING,
-    }
-}
-
-fn hash_of(kind: SignatureKind) -> &'static digest::Algorithm {
-    match kind {
-        SignatureKind::Sha256WithRsa | SignatureKind::EcdsaWithSha256 => &digest::SHA256,
-        SignatureKind::Sha384WithRsa | SignatureKind::EcdsaWithSha384 => &digest::SHA384,
-        // Ed25519 hashes by itself; nobody asks for its digest.
-        SignatureKind::Sha512WithRsa | SignatureKind::EcdsaWithSha512 | SignatureKind::PureEd25519 => {
-            &digest::SHA512
-        }
-    }
-}
-
-fn padding_of(kind: SignatureKind) -> &'static RsaSignatureEncoding {
-    match kind {
-        SignatureKind::Sha384WithRsa => &signature::RSA_PKCS1_SHA384,
-        SignatureKind::Sha512WithRsa => &signature::RSA_PKCS1_SHA512,
-        _ => &signature::RSA_PKCS1_SHA256,
-    }
-}
-
-/// The library signs each curve with one hash only. ECDSA itself takes the leftmost bits of a digest that is longer than the curve, and a
-/// shorter one as the number it is (FIPS 186-5 6.4.1), so cutting or padding a digest to the length of the curve's own hash changes nothing.
-fn fit_digest(digest: &Digest, curve: Curve) -> Result<Digest, KeyError> {
-    let native = match curve {
-        Curve::P256 => &digest::SHA256,
-        Curve::P384 => &digest::SHA384,
-        Curve::P521 => &digest::SHA512,
-    };
-    let length = native.output_len();
-    let padding = length.saturating_sub(digest.as_ref().len());
-    let fitted: Vec<u8> =
-        std::iter::repeat_n(0, padding).chain(digest.as_ref().iter().copied()).take(length).collect();
-    Digest::import_less_safe(&fitted, native).map_err(|_| KeyError::Sign)
-}
-
-/// AlgorithmIdentifier DER of a signature.
-pub(super) fn signature_algorithm_der(kind: SignatureKind) -> Vec<u8> {
-    let (oid, parameters) = match kind {
-        SignatureKind::Sha256WithRsa => (public_key::RSA_SHA256, tlv(NULL, &[])),
-        SignatureKind::Sha384WithRsa => (public_key::RSA_SHA384, tlv(NULL, &[])),
-        SignatureKind::Sha512WithRsa => (public_key::RSA_SHA512, tlv(NULL, &[])),
-        SignatureKind::EcdsaWithSha256 => (public_key::ECDSA_SHA256, Vec::new()),
-        SignatureKind::EcdsaWithSha384 => (public_key::ECDSA_SHA384, Vec::new()),
-        SignatureKind::EcdsaWithSha512 => (public_key::ECDSA_SHA512, Vec::new()),
-        SignatureKind::PureEd25519 => (ED25519, Vec::new()),
-    };
-    tlv(SEQUENCE, &[&tlv(OBJECT_IDENTIFIER, &[oid]), &parameters])
 }

@@ -16,6 +16,7 @@ pub mod oid;
 pub mod pem;
 pub mod public_key;
 pub mod sans;
+mod signature;
 mod signed;
 mod time;
 mod tlv;

@@ -3,10 +3,11 @@
 
 use std::fmt;
 
-use aws_lc_rs::signature::{self, UnparsedPublicKey, VerificationAlgorithm};
+use aws_lc_rs::signature::UnparsedPublicKey;
 
 use super::kinds::{Curve, KeyKind, RsaSize};
 use super::oid::oid_bytes;
+use super::signature;
 use super::tlv::{self, BIT_STRING, Element, INTEGER, Malformed, NULL, OBJECT_IDENTIFIER, SEQUENCE, tlv};
 
 pub(super) const RSA: &[u8] = oid_bytes!("1.2.840.113549.1.1.1");
@@ -69,23 +70,10 @@ impl PublicKey {
         PublicKey { spki: spki.into(), kind: Some(kind), bits: bits.len() }
     }
 
-    /// Whether this key made `signature` over `message`, with the algorithm that the AlgorithmIdentifier `algorithm` names.
-    ///
-    /// SHA-1, and RSA keys from 1024 bits, are verified too: this links chains and shows that a CSR was made with its key, it grants no trust.
+    /// Whether this key made `signature` over `message`, with the algorithm that `algorithm` names.
     pub(super) fn verifies(&self, algorithm: &Algorithm<'_>, message: &[u8], signature: &[u8]) -> bool {
-        let Some(method) = self.method(algorithm) else { return false };
+        let Some(method) = signature::verification(self.kind, self.is_rsa(), algorithm) else { return false };
         UnparsedPublicKey::new(method, self.bits()).verify(message, signature).is_ok()
-    }
-
-    fn method(&self, algorithm: &Algorithm<'_>) -> Option<&'static dyn VerificationAlgorithm> {
-        match (self.kind, algorithm.oid) {
-            (Some(KeyKind::Ed25519), ED25519) => Some(&signature::ED25519),
-            (Some(KeyKind::Ecdsa(curve)), oid) => ecdsa(curve, oid),
-            (Some(KeyKind::Rsa(_)), PSS) => rsa_pss(algorithm),
-            (Some(KeyKind::Rsa(_)), oid) => rsa(oid),
-            (None, oid) if self.is_rsa() => rsa(oid),
-            _ => None,
-        }
     }
 
     fn is_rsa(&self) -> bool {
@@ -182,54 +170,4 @@ pub(super) fn rsa_size(public: &[u8]) -> Option<RsaSize> {
     let top = modulus.first()?;
     let bits = u32::try_from(modulus.len()).ok()?.checked_mul(8)?.checked_sub(top.leading_zeros())?;
     RsaSize::new(bits)
-}
-
-const RSA_SHA1: &[u8] = oid_bytes!("1.2.840.113549.1.1.5");
-pub(super) const RSA_SHA256: &[u8] = oid_bytes!("1.2.840.113549.1.1.11");
-pub(super) const RSA_SHA384: &[u8] = oid_bytes!("1.2.840.113549.1.1.12");
-pub(super) const RSA_SHA512: &[u8] = oid_bytes!("1.2.840.113549.1.1.13");
-const PSS: &[u8] = oid_bytes!("1.2.840.113549.1.1.10");
-pub(super) const ECDSA_SHA256: &[u8] = oid_bytes!("1.2.840.10045.4.3.2");
-pub(super) const ECDSA_SHA384: &[u8] = oid_bytes!("1.2.840.10045.4.3.3");
-pub(super) const ECDSA_SHA512: &[u8] = oid_bytes!("1.2.840.10045.4.3.4");
-const SHA256: &[u8] = oid_bytes!("2.16.840.1.101.3.4.2.1");
-const SHA384: &[u8] = oid_bytes!("2.16.840.1.101.3.4.2.2");
-const SHA512: &[u8] = oid_bytes!("2.16.840.1.101.3.4.2.3");
-
-fn rsa(oid: &[u8]) -> Option<&'static dyn VerificationAlgorithm> {
-    Some(match oid {
-        RSA_SHA1 => &signature::RSA_PKCS1_1024_8192_SHA1_FOR_LEGACY_USE_ONLY,
-        RSA_SHA256 => &signature::RSA_PKCS1_1024_8192_SHA256_FOR_LEGACY_USE_ONLY,
-        RSA_SHA384 => &signature::RSA_PKCS1_2048_8192_SHA384,
-        RSA_SHA512 => &signature::RSA_PKCS1_1024_8192_SHA512_FOR_LEGACY_USE_ONLY,
-        _ => return None,
-    })
-}
-
-/// RSASSA-PSS-params (RFC 4055 3.1): only the hash `[0]` is looked at; without it the hash would be SHA-1, which nobody uses here.
-fn rsa_pss(algorithm: &Algorithm<'_>) -> Option<&'static dyn VerificationAlgorithm> {
-    let mut fields = tlv::only(algorithm.parameters, SEQUENCE, "").and_then(|e| e.inside()).ok()?;
-    let hash = fields.optional(tlv::context_constructed(0)).ok()??;
-    let hash = tlv::only(hash.value, SEQUENCE, "").and_then(|e| Algorithm::read(&e)).ok()?;
-    Some(match hash.oid {
-        SHA256 => &signature::RSA_PSS_2048_8192_SHA256,
-        SHA384 => &signature::RSA_PSS_2048_8192_SHA384,
-        SHA512 => &signature::RSA_PSS_2048_8192_SHA512,
-        _ => return None,
-    })
-}
-
-fn ecdsa(curve: Curve, oid: &[u8]) -> Option<&'static dyn VerificationAlgorithm> {
-    Some(match (curve, oid) {
-        (Curve::P256, ECDSA_SHA256) => &signature::ECDSA_P256_SHA256_ASN1,
-        (Curve::P256, ECDSA_SHA384) => &signature::ECDSA_P256_SHA384_ASN1,
-        (Curve::P256, ECDSA_SHA512) => &signature::ECDSA_P256_SHA512_ASN1,
-        (Curve::P384, ECDSA_SHA256) => &signature::ECDSA_P384_SHA256_ASN1,
-        (Curve::P384, ECDSA_SHA384) => &signature::ECDSA_P384_SHA384_ASN1,
-        (Curve::P384, ECDSA_SHA512) => &signature::ECDSA_P384_SHA512_ASN1,
-        (Curve::P521, ECDSA_SHA256) => &signature::ECDSA_P521_SHA256_ASN1,
-        (Curve::P521, ECDSA_SHA384) => &signature::ECDSA_P521_SHA384_ASN1,
-        (Curve::P521, ECDSA_SHA512) => &signature::ECDSA_P521_SHA512_ASN1,
-        _ => return None,
-    })
 }

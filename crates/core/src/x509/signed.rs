@@ -1,9 +1,10 @@
 //! What certificates and requests have in common: a body, an algorithm, a signature over the body's own bytes.
 //! Signatures are checked over the bytes as they came, never over a new encoding of them.
 
-use super::key::{self, KeyError, PrivateKey};
+use super::key::{KeyError, PrivateKey};
 use super::kinds::SignatureKind;
 use super::public_key::{Algorithm, PublicKey};
+use super::signature;
 use super::tlv::{self, BIT_STRING, Element, Malformed, SEQUENCE, tlv};
 
 /// A signed body.
@@ -39,6 +40,6 @@ impl<'a> Signed<'a> {
 
 /// Signs a body.
 pub(super) fn sign(body: &[u8], key: &PrivateKey, kind: SignatureKind) -> Result<Vec<u8>, KeyError> {
-    let signature = key.sign(kind, body)?;
-    Ok(tlv(SEQUENCE, &[body, &key::signature_algorithm_der(kind), &tlv::bit_string(&signature)]))
+    let bits = tlv::bit_string(&key.sign(kind, body)?);
+    Ok(tlv(SEQUENCE, &[body, &signature::algorithm_der(kind), &bits]))
 }
