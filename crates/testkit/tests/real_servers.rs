@@ -205,6 +205,21 @@ async fn the_proxy_plays_faults_on_the_paths_it_was_told() {
     assert_eq!((proxy.faulted(signs), proxy.passed(signs)), (7, 1));
 }
 
+#[tokio::test]
+#[ignore = "needs real servers: cargo xtask test"]
+async fn a_vault_that_lost_its_storage_knows_no_token_but_the_root() {
+    let mut vault = Vault::start_dev().await.unwrap();
+    let pki = vault.pki("pki", &PkiOptions::default()).await.unwrap();
+    let token = vault.api().login(&pki.approle).await.unwrap();
+    let url = vault.url().to_owned();
+    vault.restart_empty().await.unwrap();
+    assert_eq!(vault.url(), url);
+    let answer = vault.api().with_token(&token).call(http::Method::POST, &pki.sign_path, None).await.unwrap();
+    assert_eq!(answer.status, 403);
+    assert!(vault.read("sys/mounts").await.is_ok());
+    assert!(vault.audit().here().is_ok());
+}
+
 /// The part that is started and shot by the test below.
 #[tokio::test]
 #[ignore = "started by nothing_outlives_a_test_that_is_shot"]

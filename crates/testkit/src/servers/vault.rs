@@ -31,6 +31,7 @@ pub struct Vault {
     api: VaultApi,
     ca: Option<String>,
     audit: VaultLog,
+    arguments: Vec<String>,
     folder: Folder,
 }
 
@@ -160,12 +161,23 @@ impl Vault {
         let scheme = if tls { "https" } else { "http" };
         let url = format!("{scheme}://127.0.0.1:{port}");
         let ca_file = tls.then(|| folder.file("vault-ca.pem"));
-        let connect = || anyhow::Ok(VaultApi::new(&url, &token, trusting(ca_file.as_deref())?));
-        server.until_ready(|| async { connect()?.is_active().await }).await?;
-        let api = connect()?;
+        let api = connect(&mut server, &url, &token, ca_file.as_deref()).await?;
         let ca = ca_file.map(std::fs::read_to_string).transpose()?;
         let audit = enable_audit(&api, &folder).await?;
-        Ok(Self { server, api, ca, audit, folder })
+        Ok(Self { server, api, ca, audit, arguments, folder })
+    }
+
+    /// Kills it and starts an empty one in its place: same address, same root token, nothing else left. With TLS its
+    /// CA is a new one as well.
+    pub async fn restart_empty(&mut self) -> Result<()> {
+        self.server.kill();
+        self.server = launch(&self.arguments, self.api.token(), &self.folder)?;
+        let ca_file = self.ca.is_some().then(|| self.folder.file("vault-ca.pem"));
+        let (url, token) = (self.api.url.clone(), self.api.token.clone());
+        self.api = connect(&mut self.server, &url, &token, ca_file.as_deref()).await?;
+        self.ca = ca_file.map(std::fs::read_to_string).transpose()?;
+        self.audit = enable_audit(&self.api, &self.folder).await?;
+        Ok(())
     }
 
     /// Calls with the root token.
@@ -225,6 +237,18 @@ pub(crate) async fn enable_audit(api: &VaultApi, folder: &Folder) -> Result<Vaul
     let options = json!({ "file_path": path });
     api.write("sys/audit/file", json!({ "type": "file", "options": options })).await?;
     Ok(VaultLog::at(&path))
+}
+
+fn launch(arguments: &[String], token: &str, folder: &Folder) -> Result<Server> {
+    let environment = [("VAULT_DEV_ROOT_TOKEN_ID", token.to_owned())];
+    Server::start("vault", &Program::Vault.locate()?, arguments, &environment, folder.path())
+}
+
+/// Waits until it is active. The CA file is written while it starts, so it is read anew each time.
+async fn connect(server: &mut Server, url: &str, token: &str, ca_file: Option<&Path>) -> Result<VaultApi> {
+    let api = || anyhow::Ok(VaultApi::new(url, token, trusting(ca_file)?));
+    server.until_ready(|| async { api()?.is_active().await }).await?;
+    api()
 }
 
 fn trusting(ca_file: Option<&Path>) -> Result<Http> {
