@@ -1,10 +1,11 @@
-//! The project's own commands: `cargo xtask test | tidy | servers | lab | bench`.
+//! The project's own commands: `cargo xtask test | tidy | crds | servers | lab | bench`.
 //! Everything here is for people who work on Everleaf; no program that is shipped depends on it.
 //! It must never need anything that a fresh clone with Rust and Go doesn't have.
 
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a command talks to the person who runs it")]
 
 mod bench;
+mod generated;
 mod lab;
 mod program;
 mod servers;
@@ -31,6 +32,8 @@ enum Command {
     Test(test::Options),
     /// Check the house rules that no compiler checks
     Tidy,
+    /// Make the CustomResourceDefinitions in deploy/crds anew
+    Crds,
     /// Build the real servers that tests run against (etcd, Kubernetes, Vault), unless they are there
     Servers,
     /// Run a Kubernetes API, a Vault and the controller on this machine, to try Everleaf out
@@ -44,6 +47,7 @@ fn main() -> ExitCode {
     let outcome = match Arguments::parse().command {
         Command::Test(options) => test::run(&options),
         Command::Tidy => tidy::run(),
+        Command::Crds => generated::make(),
         Command::Servers => servers::make_ready(),
         Command::Lab(options) => lab::run(&options),
         Command::Bench(bench) => bench::run(&bench),

@@ -6,7 +6,7 @@
 use anyhow::Result;
 use clap::Args;
 
-use crate::{cargo, servers, tidy};
+use crate::{cargo, generated, servers, tidy};
 
 /// What to leave out.
 #[derive(Debug, Args)]
@@ -24,6 +24,8 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     cargo(&["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"], &[])?;
     step("documentation");
     cargo(&["doc", "--workspace", "--no-deps", "--quiet"], &[("RUSTDOCFLAGS", "-D warnings")])?;
+    step("generated files");
+    generated::check()?;
     step("house rules");
     tidy::run()?;
     if !options.no_servers {
