@@ -3,7 +3,7 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
-use everleaf_testkit::servers::{CONTROLLER_USER, Kube};
+use everleaf_testkit::servers::{CONTROLLER_USER, Kube, await_established};
 use k8s_openapi::api::authorization::v1::SubjectAccessReview;
 use kube::Api;
 use kube::api::PostParams;
@@ -53,6 +53,20 @@ async fn is_allowed(kube: &Kube, row: &Row) -> bool {
     .unwrap();
     let reviews: Api<SubjectAccessReview> = Api::all(kube.client().unwrap());
     reviews.create(&PostParams::default(), &review).await.unwrap().status.unwrap().allowed
+}
+
+/// A kustomization must name each file: one that is forgotten is found here.
+#[tokio::test]
+#[ignore = "needs real servers: cargo xtask test"]
+async fn an_install_for_the_cluster_brings_every_definition() {
+    let kube = Kube::start().await.unwrap();
+    kube.kubectl(&["apply", "--server-side", "-k", &deploy("")]).await.unwrap();
+    await_established(&kube.client().unwrap()).await.unwrap();
+    let served = kube.kubectl(&["get", "crds", "-o", "jsonpath={.items[*].metadata.name}"]).await.unwrap();
+    let files = std::fs::read_dir(deploy("crds")).unwrap().count();
+    assert_eq!(served.split_whitespace().count(), files, "{served}");
+    let dry_run = ["apply", "--dry-run=server", "-f", &deploy("../examples/vault-cluster")];
+    kube.kubectl(&dry_run).await.unwrap();
 }
 
 fn deploy(path: &str) -> String {
