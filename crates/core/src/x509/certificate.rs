@@ -2,8 +2,7 @@
 //! It never refuses a certificate for an extension it needn't understand (vault-issuer 5.F4): such a certificate is passed on as it is.
 
 use std::fmt;
-use std::hash::{Hash, Hasher};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use jiff::Timestamp;
 
@@ -64,6 +63,8 @@ struct Facts {
     not_after: Timestamp,
     public_key: PublicKey,
     extensions: ExtensionFacts,
+    /// Whether it is a root, once somebody has asked.
+    is_root: OnceLock<bool>,
 }
 
 #[derive(Default)]
@@ -104,8 +105,19 @@ impl Certificate {
         };
         parts.finish("bytes after the extensions")?;
         let der = der.into();
-        let facts =
-            Facts { der, version, serial, subject, issuer, not_before, not_after, public_key, extensions };
+        let is_root = OnceLock::new();
+        let facts = Facts {
+            der,
+            version,
+            serial,
+            subject,
+            issuer,
+            not_before,
+            not_after,
+            public_key,
+            extensions,
+            is_root,
+        };
         Ok(Certificate { facts: Arc::new(facts) })
     }
 
@@ -208,14 +220,14 @@ impl Certificate {
         self.facts.extensions.authority_key_id.as_deref()
     }
 
-    /// The requested look at everything else: all extensions, read anew.
+    /// All extensions, also those we don't interpret, read anew.
     pub fn extensions(&self) -> Vec<Extension> {
         raw_extensions(&self.facts.der).unwrap_or_default()
     }
 
     /// Whether it is a root: signed by its own key and allowed to sign. A self-signed certificate that isn't a CA is none.
     pub fn is_self_signed(&self) -> bool {
-        self.was_signed_by(self)
+        *self.facts.is_root.get_or_init(|| self.was_signed_by(self))
     }
 
     /// Whether `parent` signed it: the names fit, the parent may sign certificates (as Go sees it: a CA bit, or a version that had none; no key
@@ -242,12 +254,6 @@ impl PartialEq for Certificate {
 }
 
 impl Eq for Certificate {}
-
-impl Hash for Certificate {
-    fn hash<H: Hasher>(&self, state: &mut H) {
-        self.facts.der.hash(state);
-    }
-}
 
 impl fmt::Debug for Certificate {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -2,6 +2,7 @@
 //! Links are made by names and signatures. It never judges trust or time, and never invents a missing link.
 
 use std::collections::{HashMap, HashSet};
+use std::fmt;
 use std::sync::Arc;
 
 use super::certificate::{Certificate, CertificateError, MOST_CERTIFICATES};
@@ -51,10 +52,15 @@ pub struct Chain {
 }
 
 /// The texts a chain was read from, to be given back unchanged.
-#[derive(Debug)]
 struct Texts {
     certificates: String,
     ca: Option<String>,
+}
+
+impl fmt::Debug for Texts {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Texts({} bytes)", self.certificates.len())
+    }
 }
 
 impl Chain {
@@ -143,8 +149,9 @@ impl Chain {
 /// The leaf comes first in `bag` if it came first in the list.
 fn without_duplicates(list: Vec<Certificate>) -> Result<Vec<Certificate>, ChainError> {
     let mut seen = HashSet::new();
+    let is_new: Vec<bool> = list.iter().map(|certificate| seen.insert(certificate.der())).collect();
     let bag: Vec<Certificate> =
-        list.into_iter().filter(|certificate| seen.insert(certificate.clone())).collect();
+        list.into_iter().zip(is_new).filter_map(|(certificate, new)| new.then_some(certificate)).collect();
     if bag.is_empty() {
         return Err(ChainError::Empty);
     }

@@ -63,19 +63,20 @@ impl DistinguishedName {
         Ok(DistinguishedName::from_relative(&relative_names))
     }
 
-    /// Builds a name in Go's order: one relative name for each kind of field, with all its values in it.
+    /// Builds a name in Go's order: one relative name for each kind of field, with all its values in it. The order is that of Go 1.26's
+    /// `pkix.Name.ToRDNSequence` (C, ST, L, STREET, postalCode, O, OU, CN, serialNumber), checked byte for byte; Go's comment lists another one.
     pub fn from_fields(fields: &SubjectFields) -> DistinguishedName {
         let one =
             |text: &Option<String>| text.iter().filter(|text| !text.is_empty()).cloned().collect::<Vec<_>>();
         let (common_name, serial_number) = (one(&fields.common_name), one(&fields.serial_number));
         let in_order = [
             (COUNTRY, &fields.countries),
-            (ORGANIZATION, &fields.organizations),
-            (ORGANIZATIONAL_UNIT, &fields.organizational_units),
-            (LOCALITY, &fields.localities),
             (PROVINCE, &fields.provinces),
+            (LOCALITY, &fields.localities),
             (STREET, &fields.street_addresses),
             (POSTAL_CODE, &fields.postal_codes),
+            (ORGANIZATION, &fields.organizations),
+            (ORGANIZATIONAL_UNIT, &fields.organizational_units),
             (COMMON_NAME, &common_name),
             (SERIAL_NUMBER, &serial_number),
         ];

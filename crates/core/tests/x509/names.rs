@@ -45,11 +45,12 @@ fn fields_come_in_the_order_of_go_and_all_values_of_a_kind_in_one_set() {
         serial_number: Some("sn".to_owned()),
     };
     let name = DistinguishedName::from_fields(&fields);
-    let expected = "2.5.4.6=DE,2.5.4.10=o1+2.5.4.10=o2,2.5.4.11=ou,2.5.4.7=l,2.5.4.8=st,2.5.4.9=street,2.5.4.17=zip,2.5.4.3=cn,2.5.4.5=sn";
+    let expected = "2.5.4.6=DE,2.5.4.8=st,2.5.4.7=l,2.5.4.9=street,2.5.4.17=zip,2.5.4.10=o1+2.5.4.10=o2,2.5.4.11=ou,\
+                    2.5.4.3=cn,2.5.4.5=sn";
     assert_eq!(seen_by_openssl(&name), expected);
     assert_eq!(
         name.to_string(),
-        "SERIALNUMBER=sn,CN=cn,2.5.4.17=zip,STREET=street,ST=st,L=l,OU=ou,O=o2,O=o1,C=DE"
+        "SERIALNUMBER=sn,CN=cn,OU=ou,O=o2,O=o1,2.5.4.17=zip,STREET=street,L=l,ST=st,C=DE"
     );
 }
 

@@ -118,7 +118,7 @@ fn openssl_reads_what_was_asked_for() {
     );
     let expected = [
         "Version: 1 (0x0)",
-        "Subject: C=DE,O=Zeta+O=Ärger & Co,OU=One+OU=Two,L=Köln,ST=NRW,street=Domplatz 1,postalCode=50667,CN=web.example.com,serialNumber=42",
+        "Subject: C=DE,ST=NRW,L=Köln,street=Domplatz 1,postalCode=50667,O=Zeta+O=Ärger & Co,OU=One+OU=Two,CN=web.example.com,serialNumber=42",
         "DNS:web.example.com, DNS:*.example.com, DNS:xn--kln-sna.example, email:admin@example.com, IP Address:10.1.2.3, \
          IP Address:2001:DB8:0:0:0:0:0:1, IP Address:10.9.9.9, URI:spiffe://cluster.local/ns/sandbox/sa/foo, \
          othername: UPN::",
