@@ -4,7 +4,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use everleaf_core::failure::{CommittedWrite, ConnectionId, Failure, Outcome, Sighting, TokenNumber};
+use everleaf_core::failure::{CommittedWrite, ConnectionId, Failure, Outcome, TokenNumber};
 use everleaf_core::wanted::Usage;
 use everleaf_core::x509::{Csr, PrivateKey};
 
@@ -25,9 +25,6 @@ pub struct Order<'a> {
     pub key: Option<&'a PrivateKey>,
     /// This call stands for all others of a broken issuer: it gets less time.
     pub is_probe: bool,
-    /// An earlier refusal of the same request: something is committed on its connection first, if it is old enough, and this call
-    /// goes over the same one, so that the answer proves the refusal or disproves it.
-    pub proving: Option<&'a Sighting>,
 }
 
 /// An answer, and where it came from.
@@ -39,7 +36,7 @@ pub struct Answered {
     pub connection: Option<ConnectionId>,
     /// The token that asked; zero where there are no tokens.
     pub token: TokenNumber,
-    /// What was committed on that connection just before, when the order was to prove something.
+    /// What was committed on that connection just before, because the same order was refused on it earlier.
     pub write_before: Option<CommittedWrite>,
     /// What the authority warns of, each once.
     pub warnings: Vec<String>,
@@ -63,13 +60,19 @@ impl Answered {
     }
 }
 
-/// Which issuer it is: for audiences, and for the namespace of its Secrets.
+/// Which issuer it is, and which state of its spec.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct IssuerIdentity {
+    /// `Issuer` or `ClusterIssuer`.
+    pub kind: String,
     /// The namespace of an Issuer; `None` for a ClusterIssuer.
     pub namespace: Option<String>,
     /// Its name.
     pub name: String,
+    /// Its UID.
+    pub uid: String,
+    /// The generation of the spec.
+    pub generation: i64,
 }
 
 /// That an issuer can be used, for its Ready condition.

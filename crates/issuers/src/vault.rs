@@ -11,10 +11,12 @@ mod lockout;
 mod login;
 mod pki;
 mod probe;
+mod proof;
+mod spec;
 mod tokens;
 
 use std::fmt;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use everleaf_core::failure::{
@@ -31,10 +33,11 @@ use self::clients::Clients;
 use self::config::{ApiPath, Auth, Config};
 use self::login::Wish;
 use self::probe::{Before, Denials};
+use self::proof::Refusals;
 use self::tokens::{Token, Tokens};
 use crate::common::Common;
 use crate::flight::Flight;
-use crate::order::{Answered, Order, Verified};
+use crate::order::{Answered, IssuerIdentity, Order, Verified};
 use crate::surroundings::{Surroundings, failure};
 use crate::wire::Over;
 
@@ -45,6 +48,7 @@ pub use self::lockout::WrongTries;
 pub struct Vault(Arc<Inner>);
 
 struct Inner {
+    identity: IssuerIdentity,
     config: Config,
     surroundings: Arc<dyn Surroundings>,
     common: Common,
@@ -52,8 +56,7 @@ struct Inner {
     logins: Flight<Result<Arc<Token>, Failure>>,
     clients: Clients,
     denials: Denials,
-    /// The last write that was committed for a proof; requests that are proved at the same time share it.
-    committed: Mutex<Option<CommittedWrite>>,
+    refusals: Refusals,
 }
 
 impl fmt::Debug for Vault {
@@ -64,8 +67,14 @@ impl fmt::Debug for Vault {
 
 impl Vault {
     /// An issuer that has called nobody yet.
-    pub fn new(config: Config, surroundings: Arc<dyn Surroundings>, common: Common) -> Vault {
+    pub fn new(
+        identity: IssuerIdentity,
+        config: Config,
+        surroundings: Arc<dyn Surroundings>,
+        common: Common,
+    ) -> Vault {
         Vault(Arc::new(Inner {
+            identity,
             config,
             surroundings,
             common,
@@ -73,8 +82,13 @@ impl Vault {
             logins: Flight::new(),
             clients: Clients::new(),
             denials: Denials::default(),
-            committed: Mutex::new(None),
+            refusals: Refusals::default(),
         }))
+    }
+
+    /// Which issuer it is.
+    pub fn identity(&self) -> &IssuerIdentity {
+        &self.0.identity
     }
 
     /// Gets one order signed.
@@ -111,6 +125,7 @@ impl Vault {
         self.0.clients.reset();
         self.0.tokens.reset();
         self.0.denials.clear();
+        self.0.refusals.clear();
     }
 
     /// Drops all connections; the next call takes a new one.
@@ -155,7 +170,7 @@ impl Inner {
                 Err(failure) => return Answered { token: self.newest_token(), ..Answered::failed(failure) },
             }
         }
-        self.judged(called, &token, write_before, now).await
+        self.judged(order, called, &token, write_before, now).await
     }
 
     /// Where a refusal waits for its proof, something is committed first. That it can't be is no failure of the order.
@@ -170,20 +185,17 @@ impl Inner {
             }
             return (Some(Over::Connection(connection)), None);
         }
-        let Some(first) = order.proving else { return (None, None) };
+        let Some(first) = self.refusals.first(order.csr) else { return (None, None) };
         let over = Some(Over::Connection(first.connection));
         if now.duration_since(first.at) < PROOF_APART {
             return (over, None);
         }
-        let shared = *self.committed.lock().unwrap_or_else(PoisonError::into_inner);
-        let shared = shared
-            .filter(|write| write.connection == first.connection && write.at >= first.at && write.at <= now);
-        let write = match shared {
+        let write = match self.refusals.write_between(first, now) {
             Some(write) => Some(write),
             None => self.commit(first.connection, Wish::AnyWrite, now).await.ok(),
         };
         if let Some(write) = write {
-            *self.committed.lock().unwrap_or_else(PoisonError::into_inner) = Some(write);
+            self.refusals.committed(write);
         }
         (over, write)
     }
@@ -265,6 +277,7 @@ impl Inner {
 
     async fn judged(
         self: &Arc<Self>,
+        order: &Order<'_>,
         called: Called,
         token: &Arc<Token>,
         write_before: Option<CommittedWrite>,
@@ -296,6 +309,7 @@ impl Inner {
         if let (Some(_), None) = (connection, refusal) {
             self.denials.clear();
         }
+        self.refusals.note(order.csr, &outcome, connection, now);
         Answered { outcome, connection, token: token.number, write_before, warnings }
     }
 

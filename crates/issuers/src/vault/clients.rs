@@ -1,26 +1,21 @@
 //! The clients of one issuer, made from Secrets when they are first needed and again when those change or when trust fails.
 //! One for everything; a second one for logins only where the login's certificate isn't that of the connections.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
 use everleaf_core::failure::{Blame, Call, Class, Failure};
 
 use super::Inner;
 use super::client::Client;
 use super::config::{Auth, Ca, PairRef};
-use crate::flight::Flight;
+use crate::flight::Kept;
 use crate::surroundings::{self, failure};
 use crate::wire::{Identity, Numbers, Terms, TlsFault, client_config};
 
 pub(super) struct Clients {
     numbers: Arc<Numbers>,
-    main: Slot,
-    login: Slot,
-}
-
-struct Slot {
-    state: Mutex<(u64, Option<Arc<Client>>)>,
-    making: Flight<Result<Arc<Client>, Failure>>,
+    main: Kept<Arc<Client>>,
+    login: Kept<Arc<Client>>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,42 +26,13 @@ enum Which {
 
 impl Clients {
     pub(super) fn new() -> Clients {
-        Clients { numbers: Arc::default(), main: Slot::new(), login: Slot::new() }
+        Clients { numbers: Arc::default(), main: Kept::new(), login: Kept::new() }
     }
 
     /// The next call reads the Secrets again and takes new connections.
     pub(super) fn reset(&self) {
         self.main.reset();
         self.login.reset();
-    }
-
-    fn slot(&self, which: Which) -> &Slot {
-        match which {
-            Which::Main => &self.main,
-            Which::Login => &self.login,
-        }
-    }
-}
-
-impl Slot {
-    fn new() -> Slot {
-        Slot { state: Mutex::new((0, None)), making: Flight::new() }
-    }
-
-    fn lock(&self) -> MutexGuard<'_, (u64, Option<Arc<Client>>)> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn reset(&self) {
-        let mut state = self.lock();
-        *state = (state.0 + 1, None);
-    }
-
-    fn keep(&self, epoch: u64, client: &Arc<Client>) {
-        let mut state = self.lock();
-        if state.0 == epoch {
-            state.1 = Some(client.clone());
-        }
     }
 }
 
@@ -83,18 +49,12 @@ impl Inner {
     }
 
     async fn client_of(self: &Arc<Self>, which: Which) -> Result<Arc<Client>, Failure> {
-        let slot = self.clients.slot(which);
-        let (epoch, ready) = slot.lock().clone();
-        if let Some(client) = ready {
-            return Ok(client);
-        }
+        let kept = match which {
+            Which::Main => &self.clients.main,
+            Which::Login => &self.clients.login,
+        };
         let inner = self.clone();
-        let making = slot.making.join(epoch, || async move {
-            let client = Arc::new(inner.new_client(which).await?);
-            inner.clients.slot(which).keep(epoch, &client);
-            Ok(client)
-        });
-        making.await
+        kept.or_make(|| async move { inner.new_client(which).await.map(Arc::new) }).await
     }
 
     async fn new_client(&self, which: Which) -> Result<Client, Failure> {

@@ -212,29 +212,25 @@ impl Inner {
     ) -> Result<CommittedWrite, Failure> {
         let token = self.token().await?;
         let is_given = token.origin == Origin::Given;
+        let renewable = token.can_be_renewed(Instant::now());
         let stale = wish == Wish::FreshPolicies && token.life.born.elapsed() >= STALE_AFTER;
+        let may_log_in = !is_given && (stale || !renewable) && self.tokens.replace(Instant::now());
         let over = Some(Over::Connection(over));
-        let write = |connection| CommittedWrite { at: now, connection };
-        if token.can_be_renewed(Instant::now())
-            && (is_given || !stale || !self.tokens.replace(Instant::now()))
-        {
-            let granted = self.renew(&token, over).await?;
-            let connection = granted.made_over;
-            let (epoch, _) = self.tokens.step(Instant::now());
-            let token = self.tokens.land(epoch, Ok(granted), Instant::now())?;
-            let committed = connection.filter(|_| token.kind != Kind::Batch);
-            return committed.map(write).ok_or_else(|| not_committed("the token can't be renewed"));
-        }
-        if is_given || !self.tokens.replace(Instant::now()) {
-            return Err(not_committed("the token can't be renewed, and a login was made a moment ago"));
-        }
         let (epoch, _) = self.tokens.step(Instant::now());
-        let fresh = self.fly(epoch, Flying::LogIn, over).await?;
+        let fresh = match (may_log_in, renewable) {
+            (true, _) => self.fly(epoch, Flying::LogIn, over).await?,
+            (false, true) => {
+                let granted = self.renew(&token, over).await?;
+                self.tokens.land(epoch, Ok(granted), Instant::now())?
+            }
+            (false, false) => {
+                return Err(not_committed("the token can't be renewed, and no login is to be made now"));
+            }
+        };
         // A batch token is made without a write (vault-measured 5.6).
         let committed = fresh.made_over.filter(|_| fresh.kind == Kind::Service);
-        committed
-            .map(write)
-            .ok_or_else(|| not_committed("logging in gives a batch token, which commits nothing"))
+        let write = committed.map(|connection| CommittedWrite { at: now, connection });
+        write.ok_or_else(|| not_committed("logging in gives a batch token, which commits nothing"))
     }
 
     /// Makes a call and says what its answer means.
