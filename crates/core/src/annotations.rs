@@ -72,7 +72,8 @@ fn csv(fields: &[String]) -> String {
         }
         let quoted = field.contains([',', '"', '\r', '\n']) || field.starts_with([' ', '\t']);
         // Writing to a String can't fail.
-        let _ = if quoted { write!(line, "\"{}\"", field.replace('"', "\"\"")) } else { write!(line, "{field}") };
+        let _ =
+            if quoted { write!(line, "\"{}\"", field.replace('"', "\"\"")) } else { write!(line, "{field}") };
     }
     line
 }

@@ -47,7 +47,13 @@ pub mod request_reason {
 /// and not with each attempt.
 pub fn waiting(failure: &Failure, next: NextTry) -> String {
     let said = if failure.says.is_empty() { String::new() } else { format!(": {}", failure.says) };
-    format!("{} ({} failed{said}). {} {}", failure.class, failure.call.as_str(), who_acts(failure), next.sentence())
+    format!(
+        "{} ({} failed{said}). {} {}",
+        failure.class,
+        failure.call.as_str(),
+        who_acts(failure),
+        next.sentence()
+    )
 }
 
 /// When a waiting request is looked at again.

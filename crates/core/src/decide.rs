@@ -91,7 +91,10 @@ impl Pass<'_> {
     fn trim_history(&self, status: &StatusWish) -> Option<Step> {
         let over = self.seen.history.len() > self.wanted.revision_history_limit;
         let oldest = self.seen.history.first().filter(|_| over && status.ready.holds)?;
-        Some(Step::DeleteRequest { name: oldest.1.clone(), why: "more finished requests than revisionHistoryLimit" })
+        Some(Step::DeleteRequest {
+            name: oldest.1.clone(),
+            why: "more finished requests than revisionHistoryLimit",
+        })
     }
 
     fn issue(&self, reason: &Violation) -> Plan {
@@ -183,7 +186,12 @@ impl Pass<'_> {
         if self.seen.answered_here || is_stored {
             let status = is_stored.then(|| self.story(reason, None, Some(key_secret_name.clone())));
             let wake = self.now.checked_add(PATIENCE).ok();
-            return Plan { step: Step::Request { origin, revision, key_secret_name }, status, event: None, wake };
+            return Plan {
+                step: Step::Request { origin, revision, key_secret_name },
+                status,
+                event: None,
+                wake,
+            };
         }
         let status = self.story(reason, None, Some(key_secret_name.clone()));
         Plan {
@@ -198,9 +206,12 @@ impl Pass<'_> {
     fn follow(&self, request: &RequestSeen, reason: &Violation) -> Plan {
         let delete = |why| Plan::only(Step::DeleteRequest { name: request.name.clone(), why });
         let key = self.seen.key.facts();
-        let same_key = key.zip(request.csr.as_ref().ok()).is_some_and(|(key, csr)| key.public == *csr.public_key());
+        let same_key =
+            key.zip(request.csr.as_ref().ok()).is_some_and(|(key, csr)| key.public == *csr.public_key());
         match &request.state {
-            RequestState::Ended(ending) if self.is_told(ending) => delete("its end has been told, this is a new try"),
+            RequestState::Ended(ending) if self.is_told(ending) => {
+                delete("its end has been told, this is a new try")
+            }
             RequestState::Ended(ending) => self.fail(&ending.reason, &ending.message),
             // A key that was only in memory died with an earlier process: the certificate would be of no use.
             _ if !same_key => delete("the key it was made with is gone"),
@@ -216,7 +227,8 @@ impl Pass<'_> {
     fn is_told(&self, ending: &Ending) -> bool {
         let status = &self.seen.status;
         let recorded = status.last_failure.is_some_and(|at| ending.at <= at);
-        let asked_anew = status.issuing.as_ref().is_some_and(|(condition, since)| condition.holds && ending.at < *since);
+        let asked_anew =
+            status.issuing.as_ref().is_some_and(|(condition, since)| condition.holds && ending.at < *since);
         recorded || asked_anew
     }
 
@@ -224,7 +236,9 @@ impl Pass<'_> {
         let Ok(csr) = &request.csr else { return Plan::only(Step::Rest) };
         let checked = match Checked::new(chain.clone(), csr.public_key(), csr.sans(), self.now) {
             Ok(checked) => checked,
-            Err(flaw) => return self.fail("InvalidCertificate", &format!("The issued certificate is refused: {flaw}")),
+            Err(flaw) => {
+                return self.fail("InvalidCertificate", &format!("The issued certificate is refused: {flaw}"));
+            }
         };
         let leaf = chain.leaf();
         let times = self.times(leaf.not_before(), leaf.not_after());
@@ -285,10 +299,14 @@ impl Pass<'_> {
     fn key_for_request(&self) -> KeyChoice {
         match &self.seen.key {
             NextKey::Spoilt { secret_name } => KeyChoice::Discard(secret_name.clone(), "it can't be read"),
-            NextKey::Stored { facts, secret_name } if reissue::key_difference(facts, self.wanted).is_some() => {
+            NextKey::Stored { facts, secret_name }
+                if reissue::key_difference(facts, self.wanted).is_some() =>
+            {
                 KeyChoice::Discard(secret_name.clone(), "it is not as wanted any more")
             }
-            NextKey::Held { facts, .. } if reissue::key_difference(facts, self.wanted).is_some() => self.new_key(),
+            NextKey::Held { facts, .. } if reissue::key_difference(facts, self.wanted).is_some() => {
+                self.new_key()
+            }
             NextKey::Held { secret_name, .. } | NextKey::Stored { secret_name, .. } => {
                 KeyChoice::Use(KeyOrigin::InHand, secret_name.clone())
             }
@@ -300,7 +318,9 @@ impl Pass<'_> {
         let name = self.seen.free_key_name.clone();
         let present = self.seen.secret.as_deref().map(|secret| &secret.key);
         match (self.wanted.key.rotation, present) {
-            (Rotation::Never, Some(Entry::Read(facts))) if reissue::key_difference(facts, self.wanted).is_some() => {
+            (Rotation::Never, Some(Entry::Read(facts)))
+                if reissue::key_difference(facts, self.wanted).is_some() =>
+            {
                 KeyChoice::Stuck
             }
             (Rotation::Never, Some(Entry::Read(_))) => KeyChoice::Use(KeyOrigin::Kept, name),

@@ -131,10 +131,9 @@ fn nanos_of_unit(unit: &str) -> Option<u64> {
 }
 
 fn leading_number(digits: &str) -> Option<u64> {
-    let number = digits.bytes().try_fold(0u64, |number, digit| {
+    digits.bytes().try_fold(0u64, |number, digit| {
         number.checked_mul(10)?.checked_add(u64::from(digit - b'0')).filter(|n| *n <= LIMIT)
-    });
-    number
+    })
 }
 
 /// The nanoseconds of `.fraction` units. Go computes this in floating point; so do we, to end on the same nanosecond.

@@ -130,7 +130,9 @@ impl Pace {
         self.in_flight = self.in_flight.saturating_sub(1);
         match answer {
             Answered::Works => self.works(now),
-            Answered::Failed { class, overloaded, retry_after } => self.failed(class, overloaded, retry_after, now),
+            Answered::Failed { class, overloaded, retry_after } => {
+                self.failed(class, overloaded, retry_after, now)
+            }
         }
     }
 
@@ -190,8 +192,14 @@ impl Pace {
                 State::Broken { since, class, probes, next: self.after(class, probes, retry_after, now) }
             }
             // A rate limit while we recover is an answer to our pace, not a new outage: slow down first.
-            State::Recovering { rate, .. } if overloaded && rate / 2.0 >= RATE_FLOOR && self.failures < 2 * TRIP_AFTER => {
-                State::Recovering { rate: rate / 2.0, tokens: 0.0, filled: now.plus(retry_after.unwrap_or_default()) }
+            State::Recovering { rate, .. }
+                if overloaded && rate / 2.0 >= RATE_FLOOR && self.failures < 2 * TRIP_AFTER =>
+            {
+                State::Recovering {
+                    rate: rate / 2.0,
+                    tokens: 0.0,
+                    filled: now.plus(retry_after.unwrap_or_default()),
+                }
             }
             _ if self.failures >= TRIP_AFTER => {
                 State::Broken { since: now, class, probes: 0, next: self.after(class, 0, retry_after, now) }

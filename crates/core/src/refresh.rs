@@ -27,7 +27,8 @@ fn base_label_is_wrong(_: &Evidence<'_>, secret: &SecretSeen) -> Option<&'static
 
 fn details_are_wrong(_: &Evidence<'_>, secret: &SecretSeen) -> Option<&'static str> {
     let details = annotations::details(secret.certificate.read()?);
-    let wrong = details.iter().any(|(key, value)| secret.annotations.get(key).is_some_and(|has| has != value));
+    let wrong =
+        details.iter().any(|(key, value)| secret.annotations.get(key).is_some_and(|has| has != value));
     wrong.then_some("SecretTemplateMismatch")
 }
 

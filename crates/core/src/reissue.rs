@@ -151,9 +151,10 @@ fn key_and_certificate_differ(evidence: &Evidence<'_>) -> Option<Violation> {
         (_, Entry::Unreadable(why)) => {
             violation(Reason::InvalidCertificate, format!("{prefix} an invalid certificate: {why}"))
         }
-        (Entry::Read(key), Entry::Read(leaf)) if key.public != *leaf.public_key() => {
-            violation(Reason::InvalidKeyPair, format!("{prefix} a private key that does not match the certificate"))
-        }
+        (Entry::Read(key), Entry::Read(leaf)) if key.public != *leaf.public_key() => violation(
+            Reason::InvalidKeyPair,
+            format!("{prefix} a private key that does not match the certificate"),
+        ),
         _ => None,
     }
 }
@@ -261,7 +262,10 @@ fn renewal_is_due(evidence: &Evidence<'_>) -> Option<Violation> {
         RenewalTime::NoWindow { why, .. } => format!(" ({why})"),
         _ => String::new(),
     };
-    violation(Reason::Renewing, format!("Renewing certificate as renewal was scheduled at {at}{without_window}"))
+    violation(
+        Reason::Renewing,
+        format!("Renewing certificate as renewal was scheduled at {at}{without_window}"),
+    )
 }
 
 fn has_expired(evidence: &Evidence<'_>) -> Option<Violation> {
@@ -269,7 +273,10 @@ fn has_expired(evidence: &Evidence<'_>) -> Option<Violation> {
     if evidence.now <= end {
         return None;
     }
-    violation(Reason::Expired, format!("Certificate expired on {}", end.strftime("%a, %d %b %Y %H:%M:%S UTC")))
+    violation(
+        Reason::Expired,
+        format!("Certificate expired on {}", end.strftime("%a, %d %b %Y %H:%M:%S UTC")),
+    )
 }
 
 /// Fields of the spec that a request doesn't fit, in the order and with the names of the peer.
@@ -277,7 +284,11 @@ pub fn request_differences(request: &RequestSeen, wanted: &Wanted) -> Vec<&'stat
     let Ok(csr) = &request.csr else { return vec!["spec.request"] };
     let (sans, names) = (csr.sans(), &wanted.sans);
     let mut fields = Vec::new();
-    let mut differs = |is: bool, field: &'static str| if is { fields.push(field) };
+    let mut differs = |is: bool, field: &'static str| {
+        if is {
+            fields.push(field)
+        }
+    };
     differs(set(&sans.ips) != set(&names.ips), "spec.ipAddresses");
     differs(set(&sans.uris) != set(&names.uris), "spec.uris");
     differs(set(&sans.emails) != set(&names.emails), "spec.emailAddresses");
@@ -287,7 +298,11 @@ pub fn request_differences(request: &RequestSeen, wanted: &Wanted) -> Vec<&'stat
         Subject::Literal(literal) => differs(csr.subject() != literal, "spec.literalSubject"),
         Subject::Fields(subject) => fields.extend(subject_differences(&csr.subject().to_fields(), subject)),
     }
-    let mut differs = |is: bool, field: &'static str| if is { fields.push(field) };
+    let mut differs = |is: bool, field: &'static str| {
+        if is {
+            fields.push(field)
+        }
+    };
     differs(request.is_ca != wanted.is_ca, "spec.isCA");
     differs(set(&request.usages) != set(&wanted.usages), "spec.usages");
     let both = request.duration.zip(wanted.duration);
@@ -308,7 +323,10 @@ fn subject_differences(is: &SubjectFields, should: &SubjectFields) -> Vec<&'stat
         (set(&is.organizations) != set(&should.organizations), "spec.subject.organizations"),
         (set(&is.countries) != set(&should.countries), "spec.subject.countries"),
         (set(&is.localities) != set(&should.localities), "spec.subject.localities"),
-        (set(&is.organizational_units) != set(&should.organizational_units), "spec.subject.organizationalUnits"),
+        (
+            set(&is.organizational_units) != set(&should.organizational_units),
+            "spec.subject.organizationalUnits",
+        ),
         (set(&is.postal_codes) != set(&should.postal_codes), "spec.subject.postCodes"),
         (set(&is.provinces) != set(&should.provinces), "spec.subject.provinces"),
         (set(&is.street_addresses) != set(&should.street_addresses), "spec.subject.streetAddresses"),

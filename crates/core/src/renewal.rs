@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 
-use crate::wanted::{Renewal, RenewBefore, RenewalPolicy, Window};
+use crate::wanted::{RenewBefore, Renewal, RenewalPolicy, Window};
 
 /// When to renew a certificate with this life.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -70,7 +70,10 @@ fn windowed(windows: &[Window], at: Timestamp, not_after: Timestamp) -> RenewalT
     let opening = windows.iter().filter_map(|window| next_opening(window, at)).min();
     match opening {
         Some(opening) if opening < not_after => RenewalTime::At(opening),
-        _ => RenewalTime::NoWindow { at, why: "no renewal window opens before the certificate ends".to_owned() },
+        _ => RenewalTime::NoWindow {
+            at,
+            why: "no renewal window opens before the certificate ends".to_owned(),
+        },
     }
 }
 

@@ -85,7 +85,12 @@ pub enum RequestStep {
 }
 
 /// Decides over one CertificateRequest. `issuer_name` is `Kind "name"`, for messages.
-pub fn decide_request(facts: RequestFacts, approver: Approver, issuer: &IssuerFacts, issuer_name: &str) -> RequestStep {
+pub fn decide_request(
+    facts: RequestFacts,
+    approver: Approver,
+    issuer: &IssuerFacts,
+    issuer_name: &str,
+) -> RequestStep {
     let is_open = facts.ready == ReadyReason::Open && !facts.denied && !facts.invalid;
     let approve = !facts.approved && approver == Approver::Allowed;
     let only_approve = if approve { RequestStep::Approve } else { RequestStep::Ignore };
@@ -106,12 +111,16 @@ pub fn decide_request(facts: RequestFacts, approver: Approver, issuer: &IssuerFa
         IssuerFacts::Missing => RequestStep::TellPending {
             approve,
             reason: "IssuerNotFound",
-            message: format!("Referenced {issuer_name} not found. It is signed as soon as the issuer exists."),
+            message: format!(
+                "Referenced {issuer_name} not found. It is signed as soon as the issuer exists."
+            ),
         },
         IssuerFacts::NoType => RequestStep::TellPending {
             approve,
             reason: "IssuerTypeMissing",
-            message: format!("Referenced {issuer_name} has no type configured. Someone must mend the issuer."),
+            message: format!(
+                "Referenced {issuer_name} has no type configured. Someone must mend the issuer."
+            ),
         },
         IssuerFacts::Unusable(why) => RequestStep::TellPending {
             approve,

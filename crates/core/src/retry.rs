@@ -105,7 +105,9 @@ impl Cadence {
         match self {
             Cadence::BoundByLife => {
                 let bound = match life_left {
-                    Some(life) if !life.is_zero() => CADENCE_LAST.min((life / LIFE_SHARE).max(CADENCE_FIRST / 5)),
+                    Some(life) if !life.is_zero() => {
+                        CADENCE_LAST.min((life / LIFE_SHARE).max(CADENCE_FIRST / 5))
+                    }
                     _ => CADENCE_LAST,
                 };
                 let base = doubled(CADENCE_FIRST, attempts, CADENCE_LAST).min(bound);

@@ -61,11 +61,8 @@ fn a_request_that_leaves_our_hands_has_its_key_stored_first() {
 fn a_signed_request_is_stored_and_told_in_one_step() {
     let (wish, key) = (wanted("a.example"), key());
     let leaf = certificate(&wish, &key, start(), hours(24));
-    let seen = Observed {
-        next: vec![issued(request(&wish, &key, "web-1"), leaf)],
-        key: held(&key),
-        ..nothing()
-    };
+    let seen =
+        Observed { next: vec![issued(request(&wish, &key, "web-1"), leaf)], key: held(&key), ..nothing() };
     let plan = plan(&wish, &seen, start());
     assert!(matches!(plan.step, Step::Store { revision: 1, ref request, .. } if request == "web-1"));
     let status = plan.status.unwrap();
@@ -79,11 +76,8 @@ fn a_signed_request_is_stored_and_told_in_one_step() {
 fn a_certificate_for_another_key_is_never_stored() {
     let (wish, ours, other) = (wanted("a.example"), key(), key());
     let leaf = certificate(&wish, &other, start(), hours(24));
-    let seen = Observed {
-        next: vec![issued(request(&wish, &ours, "web-1"), leaf)],
-        key: held(&ours),
-        ..nothing()
-    };
+    let seen =
+        Observed { next: vec![issued(request(&wish, &ours, "web-1"), leaf)], key: held(&ours), ..nothing() };
     let plan = plan(&wish, &seen, start());
     assert!(matches!(plan.step, Step::Rest));
     let issuing = plan.status.unwrap().issuing.unwrap();
@@ -109,7 +103,9 @@ fn a_request_whose_key_died_with_an_earlier_process_is_deleted() {
             request = issued(request, certificate(&wish, &lost, start(), hours(24)));
         }
         let seen = Observed { next: vec![request], ..nothing() };
-        assert!(matches!(plan(&wish, &seen, start()).step, Step::DeleteRequest { ref name, .. } if name == "web-1"));
+        assert!(
+            matches!(plan(&wish, &seen, start()).step, Step::DeleteRequest { ref name, .. } if name == "web-1")
+        );
     }
 }
 
@@ -282,7 +278,8 @@ fn the_peers_cadence_holds_for_its_full_time_when_it_is_asked_for() {
     let mut seen = nothing();
     seen.status.last_failure = Some(start());
     seen.status.failed_attempts = 7;
-    let cadence = Cadence::Doubling { minimum: Duration::from_secs(3600), maximum: Duration::from_secs(32 * 3600) };
+    let cadence =
+        Cadence::Doubling { minimum: Duration::from_secs(3600), maximum: Duration::from_secs(32 * 3600) };
     let policy = Policy { cadence, ..POLICY };
     assert!(matches!(decide(&wish, &seen, policy, start() + hours(31)).step, Step::Rest));
     assert!(matches!(decide(&wish, &seen, policy, start() + hours(32)).step, Step::Request { .. }));
@@ -325,11 +322,15 @@ fn leftover_keys_and_old_requests_are_tidied_one_by_one() {
     let wish = wanted("a.example");
     let (mut seen, _) = in_order(&wish);
     seen.stored_keys = vec!["web-old".into()];
-    assert!(matches!(plan(&wish, &seen, start()).step, Step::DeleteKey { ref secret_name, .. } if secret_name == "web-old"));
+    assert!(
+        matches!(plan(&wish, &seen, start()).step, Step::DeleteKey { ref secret_name, .. } if secret_name == "web-old")
+    );
     seen.stored_keys.clear();
     seen.status.revision = Some(2);
     seen.history = vec![(1, "web-1".into()), (2, "web-2".into())];
-    assert!(matches!(plan(&wish, &seen, start()).step, Step::DeleteRequest { ref name, .. } if name == "web-1"));
+    assert!(
+        matches!(plan(&wish, &seen, start()).step, Step::DeleteRequest { ref name, .. } if name == "web-1")
+    );
 }
 
 #[test]

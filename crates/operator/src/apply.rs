@@ -26,7 +26,7 @@ use crate::write;
 
 /// Why a pass could not be finished.
 #[derive(Debug, thiserror::Error)]
-pub enum ApplyError {
+pub(crate) enum ApplyError {
     /// The API refused or could not be reached.
     #[error(transparent)]
     Api(#[from] kube::Error),
@@ -45,7 +45,7 @@ pub enum ApplyError {
 }
 
 /// Carries out the plan.
-pub async fn apply(context: &Context, gathering: &Gathering, plan: Plan) -> Result<(), ApplyError> {
+pub(crate) async fn apply(context: &Context, gathering: &Gathering, plan: Plan) -> Result<(), ApplyError> {
     let Gathering { record, wanted, seen } = gathering;
     match &plan.step {
         Step::Rest => {}
@@ -79,10 +79,15 @@ pub async fn apply(context: &Context, gathering: &Gathering, plan: Plan) -> Resu
 }
 
 /// Publishes a status if it says anything new.
-pub async fn publish(context: &Context, record: &CertificateRecord, wish: &StatusWish) -> Result<(), kube::Error> {
+pub(crate) async fn publish(
+    context: &Context,
+    record: &CertificateRecord,
+    wish: &StatusWish,
+) -> Result<(), kube::Error> {
     let Some(new) = status::certificate(record, wish, context.clock.now()) else { return Ok(()) };
     let key = record.key();
-    let version = write::status(&context.client, write::CERTIFICATES, &key, &record.resource_version, &new).await?;
+    let version =
+        write::status(&context.client, write::CERTIFICATES, &key, &record.resource_version, &new).await?;
     context.world.wrote(Kind::Certificate, &key, Some(&version));
     Ok(())
 }
@@ -93,9 +98,15 @@ fn tell(context: &Context, record: &CertificateRecord, seen: &Observed, event: O
     context.reporter.tell(&record.about(), "certificates-issuing", event);
 }
 
-async fn delete_request(context: &Context, record: &CertificateRecord, name: &str, why: &str) -> Result<(), kube::Error> {
+async fn delete_request(
+    context: &Context,
+    record: &CertificateRecord,
+    name: &str,
+    why: &str,
+) -> Result<(), kube::Error> {
     info!(certificate = %record.key(), request = name, why, "deleting a request");
-    let requests: Api<everleaf_api::CertificateRequest> = Api::namespaced(context.client.clone(), &record.namespace);
+    let requests: Api<everleaf_api::CertificateRequest> =
+        Api::namespaced(context.client.clone(), &record.namespace);
     if name == record.next_request_key().name {
         context.held.drop_key(&record.uid);
     }
@@ -104,7 +115,12 @@ async fn delete_request(context: &Context, record: &CertificateRecord, name: &st
     Ok(())
 }
 
-async fn delete_key(context: &Context, record: &CertificateRecord, name: &str, why: &str) -> Result<(), kube::Error> {
+async fn delete_key(
+    context: &Context,
+    record: &CertificateRecord,
+    name: &str,
+    why: &str,
+) -> Result<(), kube::Error> {
     info!(certificate = %record.key(), secret = name, why, "deleting a next key");
     let key = Key::new(&record.namespace, name);
     let version = context.world.look().secret(&key).map(|secret| secret.resource_version.clone());
@@ -127,7 +143,11 @@ fn gone<T>(answer: kube::Result<T>) -> kube::Result<()> {
     }
 }
 
-async fn key(context: &Context, gathering: &Gathering, origin: KeyOrigin) -> Result<Arc<PrivateKey>, ApplyError> {
+async fn key(
+    context: &Context,
+    gathering: &Gathering,
+    origin: KeyOrigin,
+) -> Result<Arc<PrivateKey>, ApplyError> {
     let Gathering { record, wanted, seen } = gathering;
     match (origin, &seen.key) {
         (KeyOrigin::Made, _) => Ok(Arc::new(context.keys.make(wanted.key.kind).await?)),
@@ -135,13 +155,19 @@ async fn key(context: &Context, gathering: &Gathering, origin: KeyOrigin) -> Res
             let target = Key::new(&record.namespace, &wanted.secret_name);
             held::stored_key(context, &target).await?.ok_or(ApplyError::KeyGone)
         }
-        (KeyOrigin::InHand, NextKey::Stored { secret_name, .. }) => in_hand(context, record, secret_name).await,
+        (KeyOrigin::InHand, NextKey::Stored { secret_name, .. }) => {
+            in_hand(context, record, secret_name).await
+        }
         (KeyOrigin::InHand, _) => Ok(context.held.of(&record.uid).ok_or(ApplyError::KeyGone)?.key),
     }
 }
 
 /// The key of the running issuance: from memory if it is the one in that Secret, else from the Secret.
-async fn in_hand(context: &Context, record: &CertificateRecord, secret: &str) -> Result<Arc<PrivateKey>, ApplyError> {
+async fn in_hand(
+    context: &Context,
+    record: &CertificateRecord,
+    secret: &str,
+) -> Result<Arc<PrivateKey>, ApplyError> {
     if let Some(held) = context.held.of(&record.uid).filter(|held| held.secret_name == secret) {
         return Ok(held.key);
     }
@@ -149,7 +175,12 @@ async fn in_hand(context: &Context, record: &CertificateRecord, secret: &str) ->
     held::stored_key(context, &key).await?.ok_or(ApplyError::KeyGone)
 }
 
-async fn store_key(context: &Context, record: &CertificateRecord, key: &Arc<PrivateKey>, name: &str) -> Result<(), ApplyError> {
+async fn store_key(
+    context: &Context,
+    record: &CertificateRecord,
+    key: &Arc<PrivateKey>,
+    name: &str,
+) -> Result<(), ApplyError> {
     let pem = key.to_pem(KeyEncoding::Pkcs8);
     let labels = [(secrets::NEXT_KEY_LABEL, "true"), (everleaf_core::annotations::FAO_LABEL, "true")];
     let secret = Secret {
@@ -219,7 +250,11 @@ async fn store(context: &Context, gathering: &Gathering, checked: &Checked) -> R
 }
 
 /// Server-side apply, forced, on the version that was decided on.
-async fn apply_secret(context: &Context, mut secret: Secret, version: Option<String>) -> Result<(), kube::Error> {
+async fn apply_secret(
+    context: &Context,
+    mut secret: Secret,
+    version: Option<String>,
+) -> Result<(), kube::Error> {
     let key = Key::of(&secret);
     secret.metadata.resource_version = version;
     let secrets: Api<Secret> = Api::namespaced(context.client.clone(), &key.namespace);

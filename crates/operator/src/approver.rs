@@ -17,7 +17,7 @@ use tracing::warn;
 /// A right is asked for again after this long.
 const ALLOWED_FOR: Duration = Duration::from_secs(300);
 /// A missing right is asked for again sooner, because somebody may just have granted it.
-pub const FORBIDDEN_FOR: Duration = Duration::from_secs(30);
+pub(crate) const FORBIDDEN_FOR: Duration = Duration::from_secs(30);
 /// The most answers remembered; beyond it the oldest knowledge is dropped whole.
 const REMEMBERED: usize = 4096;
 
@@ -125,6 +125,9 @@ mod tests {
         };
         assert_eq!(named("", ""), "issuers.cert-manager.io/ns1.ca");
         assert_eq!(named("ClusterIssuer", ""), "clusterissuers.cert-manager.io/ca");
-        assert_eq!(named("AWSPCAIssuer", "awspca.cert-manager.io"), "awspcaissuers.awspca.cert-manager.io/ns1.ca");
+        assert_eq!(
+            named("AWSPCAIssuer", "awspca.cert-manager.io"),
+            "awspcaissuers.awspca.cert-manager.io/ns1.ca"
+        );
     }
 }

@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use everleaf_core::retry::Cadence;
+use everleaf_issuers::Common;
 use everleaf_issuers::keys::KeySource;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -35,6 +36,8 @@ pub struct Context {
     pub approvals: Approvals,
     /// Private keys of running issuances.
     pub held: HeldKeys,
+    /// What all issuers share.
+    pub common: Common,
     /// Where keys come from.
     pub keys: KeySource,
     /// Events.

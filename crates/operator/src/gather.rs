@@ -16,7 +16,7 @@ use crate::records::{CertificateRecord, SecretBody};
 use crate::world::{Kind, State};
 
 /// What became of gathering.
-pub enum Gathered {
+pub(crate) enum Gathered {
     /// There is no such Certificate, or it is being deleted.
     Gone,
     /// A watch has yet to show what we wrote: the pass follows then.
@@ -28,7 +28,7 @@ pub enum Gathered {
 }
 
 /// The record and what was observed.
-pub struct Gathering {
+pub(crate) struct Gathering {
     /// The Certificate.
     pub record: Arc<CertificateRecord>,
     /// The wish.
@@ -38,7 +38,7 @@ pub struct Gathering {
 }
 
 /// Gathers for one Certificate.
-pub async fn gather(context: &Context, key: &Key) -> kube::Result<Gathered> {
+pub(crate) async fn gather(context: &Context, key: &Key) -> kube::Result<Gathered> {
     let record = match context.world.look().certificate(key) {
         Some(record) if !record.deleting => record.clone(),
         _ => return Ok(Gathered::Gone),
@@ -54,7 +54,8 @@ pub async fn gather(context: &Context, key: &Key) -> kube::Result<Gathered> {
         if is_behind(&state, key, &secret_key, &record) {
             return Ok(Gathered::Behind);
         }
-        let needs_read = state.secret(&secret_key).is_some_and(|secret| matches!(secret.body, SecretBody::Unread));
+        let needs_read =
+            state.secret(&secret_key).is_some_and(|secret| matches!(secret.body, SecretBody::Unread));
         (observe(context, &state, &record, &wanted, answered_here), needs_read)
     };
     if needs_read {
@@ -70,9 +71,11 @@ fn is_behind(state: &State, key: &Key, secret: &Key, record: &CertificateRecord)
         || state.is_behind(Kind::Request, &record.next_request_key())
         || requests.iter().any(|request| state.is_behind(Kind::Request, &request.key()))
         || state.keys_of(&record.uid).iter().any(|(key, _)| state.is_behind(Kind::Secret, key))
-        || record.status.next_key_name.as_ref().is_some_and(|name| {
-            state.is_behind(Kind::Secret, &Key::new(&record.namespace, name))
-        })
+        || record
+            .status
+            .next_key_name
+            .as_ref()
+            .is_some_and(|name| state.is_behind(Kind::Secret, &Key::new(&record.namespace, name)))
 }
 
 fn observe(

@@ -46,7 +46,10 @@ impl HeldKeys {
 }
 
 /// The private key a SelfSigned request was made with: from memory if it is ours, else from the Secret it names.
-pub async fn key_of_request(context: &Context, record: &RequestRecord) -> Result<Arc<PrivateKey>, Failure> {
+pub(crate) async fn key_of_request(
+    context: &Context,
+    record: &RequestRecord,
+) -> Result<Arc<PrivateKey>, Failure> {
     let Some(secret_name) = &record.key_secret else {
         let says = "the request has no annotation cert-manager.io/private-key-secret-name, so its key can't be found";
         return Err(failure("MissingAnnotation", says, Blame::Request, Finality::AtOnce));
@@ -70,7 +73,7 @@ pub async fn key_of_request(context: &Context, record: &RequestRecord) -> Result
 }
 
 /// The key of a next-key Secret.
-pub async fn stored_key(context: &Context, secret: &Key) -> kube::Result<Option<Arc<PrivateKey>>> {
+pub(crate) async fn stored_key(context: &Context, secret: &Key) -> kube::Result<Option<Arc<PrivateKey>>> {
     let secrets: Api<Secret> = Api::namespaced(context.client.clone(), &secret.namespace);
     let data = secrets.get_opt(&secret.name).await?.and_then(|secret| secret.data).unwrap_or_default();
     let pem = data.get("tls.key");

@@ -34,7 +34,9 @@ pub struct Election {
 #[derive(Debug, thiserror::Error)]
 pub enum ElectionError {
     /// The three times don't fit together.
-    #[error("the lease duration ({0:?}) must be longer than the renew deadline ({1:?}), and that longer than the retry period ({2:?})")]
+    #[error(
+        "the lease duration ({0:?}) must be longer than the renew deadline ({1:?}), and that longer than the retry period ({2:?})"
+    )]
     Times(Duration, Duration, Duration),
 }
 
@@ -139,8 +141,10 @@ impl Candidate {
         if holder != self.election.identity && !is_free {
             return Ok(false);
         }
-        let replaced =
-            self.leases.replace(&self.election.name, &PostParams::default(), &self.record(Some(&lease))).await;
+        let replaced = self
+            .leases
+            .replace(&self.election.name, &PostParams::default(), &self.record(Some(&lease)))
+            .await;
         self.taken(replaced)
     }
 
@@ -181,7 +185,11 @@ impl Candidate {
                 lease_duration_seconds: i32::try_from(self.election.lease_duration.as_secs()).ok(),
                 acquire_time: if was_ours { spec.acquire_time } else { Some(now.clone()) },
                 renew_time: Some(now),
-                lease_transitions: Some(if was_ours || old.is_none() { transitions } else { transitions + 1 }),
+                lease_transitions: Some(if was_ours || old.is_none() {
+                    transitions
+                } else {
+                    transitions + 1
+                }),
                 ..LeaseSpec::default()
             }),
         }

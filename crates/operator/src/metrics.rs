@@ -2,7 +2,7 @@
 //! Series of objects are made at scrape time from the records, so they disappear with their objects.
 
 use prometheus::proto::MetricFamily;
-use prometheus::{Encoder, IntCounterVec, IntGaugeVec, GaugeVec, Opts, Registry, TextEncoder};
+use prometheus::{Encoder, GaugeVec, IntCounterVec, IntGaugeVec, Opts, Registry, TextEncoder};
 
 use crate::clock::Clock;
 use crate::ids::IssuerId;
@@ -32,7 +32,8 @@ impl Metrics {
             "Attempts to get a request signed, by issuer, class and code.",
             &["issuer_kind", "issuer_namespace", "issuer_name", "class", "code"],
         )?;
-        let syncs = counter("certmanager_controller_sync_call_count", "Passes over objects.", &["controller"])?;
+        let syncs =
+            counter("certmanager_controller_sync_call_count", "Passes over objects.", &["controller"])?;
         let sync_errors = counter(
             "certmanager_controller_sync_error_count",
             "Passes over objects that could not be finished, conflicts apart.",
@@ -72,16 +73,18 @@ fn object_families(world: &World, lanes: &Lanes, clock: &Clock) -> prometheus::R
     let scrape = Registry::new();
     certificates(&scrape, world)?;
     issuers(&scrape, world)?;
-    let waiting = int_gauge(&scrape, "everleaf_requests_waiting", "Requests that wait for an issuer.", &[
-        "issuer_kind",
-        "issuer_namespace",
-        "issuer_name",
-    ])?;
-    let broken = int_gauge(&scrape, "everleaf_issuer_broken", "1 while one probe stands for all requests of an issuer.", &[
-        "issuer_kind",
-        "issuer_namespace",
-        "issuer_name",
-    ])?;
+    let waiting = int_gauge(
+        &scrape,
+        "everleaf_requests_waiting",
+        "Requests that wait for an issuer.",
+        &["issuer_kind", "issuer_namespace", "issuer_name"],
+    )?;
+    let broken = int_gauge(
+        &scrape,
+        "everleaf_issuer_broken",
+        "1 while one probe stands for all requests of an issuer.",
+        &["issuer_kind", "issuer_namespace", "issuer_name"],
+    )?;
     for lane in lanes.all() {
         let labels = [lane.id.kind(), lane.id.namespace().unwrap_or_default(), lane.id.name()];
         waiting.with_label_values(&labels).set(i64::try_from(lane.waiting()).unwrap_or(i64::MAX));
@@ -95,13 +98,29 @@ fn object_families(world: &World, lanes: &Lanes, clock: &Clock) -> prometheus::R
 fn certificates(scrape: &Registry, world: &World) -> prometheus::Result<()> {
     let mut ready_labels = vec!["name", "namespace", "condition"];
     ready_labels.extend(["issuer_name", "issuer_kind", "issuer_group"]);
-    let ready =
-        int_gauge(scrape, "certmanager_certificate_ready_status", "The ready status of the certificate.", &ready_labels)?;
+    let ready = int_gauge(
+        scrape,
+        "certmanager_certificate_ready_status",
+        "The ready status of the certificate.",
+        &ready_labels,
+    )?;
     let date = |name: &str, help: &str| gauge(scrape, name, help, &CERTIFICATE_LABELS);
-    let expiration = date("certmanager_certificate_expiration_timestamp_seconds", "When the certificate ends; 0 if unset.")?;
-    let not_after = date("certmanager_certificate_not_after_timestamp_seconds", "When the certificate ends; 0 if unset.")?;
-    let not_before = date("certmanager_certificate_not_before_timestamp_seconds", "When the certificate begins; 0 if unset.")?;
-    let renewal = date("certmanager_certificate_renewal_timestamp_seconds", "When the certificate is renewed; 0 if unset.")?;
+    let expiration = date(
+        "certmanager_certificate_expiration_timestamp_seconds",
+        "When the certificate ends; 0 if unset.",
+    )?;
+    let not_after = date(
+        "certmanager_certificate_not_after_timestamp_seconds",
+        "When the certificate ends; 0 if unset.",
+    )?;
+    let not_before = date(
+        "certmanager_certificate_not_before_timestamp_seconds",
+        "When the certificate begins; 0 if unset.",
+    )?;
+    let renewal = date(
+        "certmanager_certificate_renewal_timestamp_seconds",
+        "When the certificate is renewed; 0 if unset.",
+    )?;
     let state = world.look();
     for (key, record) in state.certificates() {
         let issuer = record.issuer_labels();
@@ -123,7 +142,8 @@ fn certificates(scrape: &Registry, world: &World) -> prometheus::Result<()> {
 
 fn issuers(scrape: &Registry, world: &World) -> prometheus::Result<()> {
     let help = "The ready status of the issuer.";
-    let namespaced = int_gauge(scrape, "certmanager_issuer_ready_status", help, &["name", "namespace", "condition"])?;
+    let namespaced =
+        int_gauge(scrape, "certmanager_issuer_ready_status", help, &["name", "namespace", "condition"])?;
     let cluster = int_gauge(scrape, "certmanager_clusterissuer_ready_status", help, &["name", "condition"])?;
     let state = world.look();
     for (id, record) in state.issuers() {
@@ -149,7 +169,12 @@ impl Readiness {
     }
 }
 
-fn int_gauge(registry: &Registry, name: &str, help: &str, labels: &[&str]) -> prometheus::Result<IntGaugeVec> {
+fn int_gauge(
+    registry: &Registry,
+    name: &str,
+    help: &str,
+    labels: &[&str],
+) -> prometheus::Result<IntGaugeVec> {
     let gauge = IntGaugeVec::new(Opts::new(name, help), labels)?;
     registry.register(Box::new(gauge.clone()))?;
     Ok(gauge)

@@ -69,7 +69,7 @@ pub struct CertificateRecord {
 struct RequestParts {
     issuer_ref: api::IssuerReference,
     duration: Option<api::GoDuration>,
-    usages: Option<Vec<api::KeyUsage>>,
+    usages: Option<Vec<api::usage::UsageName>>,
     is_ca: Option<bool>,
 }
 
@@ -90,9 +90,9 @@ impl CertificateRecord {
         let meta = object.metadata;
         let raw_status = object.status.unwrap_or_default();
         let spec = object.spec;
-        let wanted = api::wanted(&spec).map(Arc::new).map_err(|errors| {
-            errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
-        });
+        let wanted = api::wanted(&spec)
+            .map(Arc::new)
+            .map_err(|errors| errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "));
         CertificateRecord {
             status: status::seen(&raw_status),
             ready: status::readiness(&raw_status.conditions),
@@ -173,7 +173,11 @@ impl CertificateRecord {
     /// Name, kind and group of its issuer as written.
     pub fn issuer_labels(&self) -> [&str; 3] {
         let issuer = &self.request_parts.issuer_ref;
-        [&issuer.name, issuer.kind.as_deref().unwrap_or_default(), issuer.group.as_deref().unwrap_or_default()]
+        [
+            &issuer.name,
+            issuer.kind.as_deref().unwrap_or_default(),
+            issuer.group.as_deref().unwrap_or_default(),
+        ]
     }
 
     /// It as the subject of an event.
@@ -206,8 +210,12 @@ impl CertificateRecord {
         key_secret: &str,
         copied: &CopiedAnnotations,
     ) -> api::CertificateRequest {
-        let mut annotations: BTreeMap<String, String> =
-            self.annotations.iter().filter(|(key, _)| copied.takes(key)).map(|(k, v)| (k.clone(), v.clone())).collect();
+        let mut annotations: BTreeMap<String, String> = self
+            .annotations
+            .iter()
+            .filter(|(key, _)| copied.takes(key))
+            .map(|(k, v)| (k.clone(), v.clone()))
+            .collect();
         let own = [
             (annotation::CERTIFICATE_REVISION, revision.to_string()),
             (annotation::PRIVATE_KEY_SECRET_NAME, key_secret.to_owned()),
@@ -238,7 +246,7 @@ impl CertificateRecord {
 }
 
 /// `<certificate>-<revision>`; long names are cut and made unique by a digest, as the peer does.
-pub fn request_name(certificate: &str, revision: u32) -> String {
+pub(crate) fn request_name(certificate: &str, revision: u32) -> String {
     const LONGEST: usize = 233;
     const KEPT: usize = 168;
     if certificate.len() <= LONGEST {
@@ -296,7 +304,8 @@ impl RequestRecord {
         let spec = object.spec;
         let annotation = |key: &str| meta.annotations.as_ref().and_then(|all| all.get(key)).cloned();
         let owners = meta.owner_references.iter().flatten();
-        let owner = owners.into_iter().find(|owner| owner.controller == Some(true) && owner.kind == "Certificate");
+        let owner =
+            owners.into_iter().find(|owner| owner.controller == Some(true) && owner.kind == "Certificate");
         let issuer = api::references::issuer_ref(&spec.issuer_ref);
         RequestRecord {
             facts: status::request_facts(&raw_status, issuer.is_builtin()),
@@ -309,7 +318,7 @@ impl RequestRecord {
             csr_pem: String::from_utf8_lossy(&spec.request.decode().unwrap_or_default()).into_owned(),
             duration: spec.duration.as_ref().and_then(api::GoDuration::as_std),
             is_ca: spec.is_ca.unwrap_or(false),
-            usages: api::usages(spec.usages.as_deref().unwrap_or_default()),
+            usages: api::usage::usages(&spec.usages),
             raw_status,
             name: meta.name.unwrap_or_default(),
             namespace: meta.namespace.unwrap_or_default(),
@@ -328,7 +337,11 @@ impl RequestRecord {
     /// Nothing final stands in its status.
     pub fn is_open(&self) -> bool {
         let facts = &self.facts;
-        !self.deleting && facts.ready == ReadyReason::Open && !facts.denied && !facts.invalid && !facts.has_certificate
+        !self.deleting
+            && facts.ready == ReadyReason::Open
+            && !facts.denied
+            && !facts.invalid
+            && !facts.has_certificate
     }
 
     /// Its CSR, parsed.
@@ -435,7 +448,10 @@ impl SecretRecord {
 
     /// The record of any other Secret.
     pub fn unread(meta: &ObjectMeta) -> SecretRecord {
-        SecretRecord { resource_version: meta.resource_version.clone().unwrap_or_default(), body: SecretBody::Unread }
+        SecretRecord {
+            resource_version: meta.resource_version.clone().unwrap_or_default(),
+            body: SecretBody::Unread,
+        }
     }
 
     /// The facts of a target Secret.
@@ -562,7 +578,12 @@ impl IssuerRecord {
         Self::new(id, object.metadata, object.spec, object.status)
     }
 
-    fn new(id: IssuerId, meta: ObjectMeta, spec: api::IssuerSpec, status: Option<api::IssuerStatus>) -> IssuerRecord {
+    fn new(
+        id: IssuerId,
+        meta: ObjectMeta,
+        spec: api::IssuerSpec,
+        status: Option<api::IssuerStatus>,
+    ) -> IssuerRecord {
         let raw_status = status.unwrap_or_default();
         let kind = IssuerType::of(&spec);
         IssuerRecord {
@@ -591,11 +612,15 @@ impl IssuerRecord {
 
 fn invalid(kind: IssuerType, spec: &api::IssuerSpec) -> Option<String> {
     match kind {
-        IssuerType::Acme => return Some("ACME issuers are not supported yet; the spec is kept as it is".to_owned()),
-        IssuerType::Venafi => return Some("Venafi issuers are not supported; the spec is kept as it is".to_owned()),
+        IssuerType::Acme => {
+            return Some("ACME issuers are not supported yet; the spec is kept as it is".to_owned());
+        }
+        IssuerType::Venafi => {
+            return Some("Venafi issuers are not supported; the spec is kept as it is".to_owned());
+        }
         _ => {}
     }
-    let errors = api::validate_issuer(spec);
+    let errors = api::validate::validate_issuer(spec);
     if errors.is_empty() {
         return None;
     }

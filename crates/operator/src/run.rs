@@ -10,6 +10,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::info;
 
+use everleaf_issuers::Common;
 use everleaf_issuers::keys::KeySource;
 
 use crate::approver::Approvals;
@@ -34,6 +35,8 @@ pub struct Parts {
     pub clock: Clock,
     /// Where keys come from.
     pub keys: KeySource,
+    /// What all issuers share: network, chance, deadlines.
+    pub common: Common,
     /// How things are done here.
     pub behaviour: Behaviour,
     /// The election; `None` to work without one.
@@ -63,7 +66,7 @@ pub enum Ended {
 impl Operator {
     /// Puts the parts together. Must be called on a runtime; nothing is read or written before [`Operator::run`].
     pub fn new(parts: Parts) -> prometheus::Result<Operator> {
-        let Parts { client, clock, keys, behaviour, election } = parts;
+        let Parts { client, clock, keys, common, behaviour, election } = parts;
         let fence = if election.is_some() { Fence::closed() } else { Fence::open() };
         let fenced = fence.guard(client.clone());
         let context = Context {
@@ -75,6 +78,7 @@ impl Operator {
             lanes: Default::default(),
             held: Default::default(),
             keys,
+            common,
             metrics: Metrics::new()?,
             behaviour,
             retries: Default::default(),
@@ -85,7 +89,13 @@ impl Operator {
             tasks: TaskTracker::new(),
             stop: CancellationToken::new(),
         };
-        Ok(Operator { context: Arc::new(context), health: Health::default(), unfenced: client, fence, election })
+        Ok(Operator {
+            context: Arc::new(context),
+            health: Health::default(),
+            unfenced: client,
+            fence,
+            election,
+        })
     }
 
     /// Runs until `stop`, or until the lease is lost.

@@ -56,7 +56,12 @@ pub fn facts(secret: &Secret) -> SecretSeen {
 }
 
 /// True if the extra formats that are there hold what they should.
-fn formats_sound(key: Option<&[u8]>, crt: Option<&[u8]>, der: Option<&[u8]>, combined: Option<&[u8]>) -> bool {
+fn formats_sound(
+    key: Option<&[u8]>,
+    crt: Option<&[u8]>,
+    der: Option<&[u8]>,
+    combined: Option<&[u8]>,
+) -> bool {
     let (Some(key), Some(crt)) = (key, crt) else { return true };
     let der_sound = der.is_none_or(|der| pem_body(key).is_some_and(|body| body == der));
     der_sound && combined.is_none_or(|combined| combined == combine(key, crt))
@@ -91,7 +96,9 @@ fn managed(entries: &[ManagedFieldsEntry]) -> Result<Option<ManagedSet>, String>
                 }
             }
             let keys = at.as_object().into_iter().flatten().map(|(key, _)| key.as_str());
-            keys.filter_map(|key| key.strip_prefix("f:").or_else(|| key.strip_prefix("k:"))).map(str::to_owned).collect()
+            keys.filter_map(|key| key.strip_prefix("f:").or_else(|| key.strip_prefix("k:")))
+                .map(str::to_owned)
+                .collect()
         };
         set.labels.extend(keys(&["f:metadata", "f:labels"]));
         set.annotations.extend(keys(&["f:metadata", "f:annotations"]));

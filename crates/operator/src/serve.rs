@@ -31,7 +31,11 @@ impl Default for Health {
 }
 
 /// Serves `/metrics` until `stop`.
-pub async fn metrics(listen: SocketAddr, context: Arc<Context>, stop: CancellationToken) -> std::io::Result<()> {
+pub async fn metrics(
+    listen: SocketAddr,
+    context: Arc<Context>,
+    stop: CancellationToken,
+) -> std::io::Result<()> {
     let router = Router::new().route("/metrics", get(scrape)).with_state(context);
     serve("metrics", listen, router, stop).await
 }
@@ -46,7 +50,12 @@ pub async fn health(listen: SocketAddr, health: Health, stop: CancellationToken)
     serve("health", listen, router, stop).await
 }
 
-async fn serve(what: &str, listen: SocketAddr, router: Router, stop: CancellationToken) -> std::io::Result<()> {
+async fn serve(
+    what: &str,
+    listen: SocketAddr,
+    router: Router,
+    stop: CancellationToken,
+) -> std::io::Result<()> {
     let listener = TcpListener::bind(listen).await.map_err(|error| {
         std::io::Error::new(error.kind(), format!("can't listen on {listen} for {what}: {error}"))
     })?;
@@ -56,7 +65,9 @@ async fn serve(what: &str, listen: SocketAddr, router: Router, stop: Cancellatio
 
 async fn scrape(State(context): State<Arc<Context>>) -> Response {
     match context.metrics.text(&context.world, &context.lanes, &context.clock) {
-        Ok(text) => ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text).into_response(),
+        Ok(text) => {
+            ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text).into_response()
+        }
         Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, error.to_string()).into_response(),
     }
 }
@@ -66,9 +77,16 @@ async fn livez(State(health): State<Health>) -> Response {
 }
 
 async fn readyz(State(health): State<Health>) -> Response {
-    answer(health.synced.load(std::sync::atomic::Ordering::Relaxed), "not ready: the first lists are not complete")
+    answer(
+        health.synced.load(std::sync::atomic::Ordering::Relaxed),
+        "not ready: the first lists are not complete",
+    )
 }
 
 fn answer(good: bool, otherwise: &'static str) -> Response {
-    if good { (StatusCode::OK, "ok").into_response() } else { (StatusCode::SERVICE_UNAVAILABLE, otherwise).into_response() }
+    if good {
+        (StatusCode::OK, "ok").into_response()
+    } else {
+        (StatusCode::SERVICE_UNAVAILABLE, otherwise).into_response()
+    }
 }

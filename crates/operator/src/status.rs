@@ -21,16 +21,20 @@ const APPROVER: &str = "cert-manager.io";
 const APPROVED_BY: &str = "Certificate request has been approved by cert-manager.io";
 
 /// What a Certificate's status says.
-pub fn seen(status: &api::CertificateStatus) -> StatusSeen {
+pub(crate) fn seen(status: &api::CertificateStatus) -> StatusSeen {
     let conditions = &status.conditions;
-    let since = |condition: &api::ObservedCondition| condition.last_transition_time.as_ref().map(|time| time.0);
+    let since =
+        |condition: &api::ObservedCondition| condition.last_transition_time.as_ref().map(|time| time.0);
     StatusSeen {
         ready: find(conditions, READY).map(plain),
         issuing: find(conditions, ISSUING)
             .map(|condition| (plain(condition), since(condition).unwrap_or_default())),
         revision: status.revision.and_then(|revision| u32::try_from(revision).ok()),
         last_failure: status.last_failure_time.as_ref().map(|time| time.0),
-        failed_attempts: status.failed_issuance_attempts.and_then(|count| u32::try_from(count).ok()).unwrap_or(0),
+        failed_attempts: status
+            .failed_issuance_attempts
+            .and_then(|count| u32::try_from(count).ok())
+            .unwrap_or(0),
         next_key_name: status.next_private_key_secret_name.clone().filter(|name| !name.is_empty()),
         renewal_time: status.renewal_time.as_ref().map(|time| time.0),
     }
@@ -45,7 +49,7 @@ fn plain(condition: &api::ObservedCondition) -> Condition {
 }
 
 /// The status of the Ready condition.
-pub fn readiness(conditions: &Option<Vec<api::ObservedCondition>>) -> Readiness {
+pub(crate) fn readiness(conditions: &Option<Vec<api::ObservedCondition>>) -> Readiness {
     match find(conditions, READY).map(|condition| &condition.status) {
         Some(ConditionStatus::True) => Readiness::True,
         Some(ConditionStatus::False) => Readiness::False,
@@ -54,7 +58,7 @@ pub fn readiness(conditions: &Option<Vec<api::ObservedCondition>>) -> Readiness 
 }
 
 /// What decides what is done with a CertificateRequest.
-pub fn request_facts(status: &api::CertificateRequestStatus, builtin: bool) -> RequestFacts {
+pub(crate) fn request_facts(status: &api::CertificateRequestStatus, builtin: bool) -> RequestFacts {
     let conditions = &status.conditions;
     RequestFacts {
         builtin,
@@ -72,13 +76,17 @@ pub fn request_facts(status: &api::CertificateRequestStatus, builtin: bool) -> R
 }
 
 /// The message of `Ready=False/Pending`.
-pub fn pending_message(status: &api::CertificateRequestStatus) -> Option<String> {
+pub(crate) fn pending_message(status: &api::CertificateRequestStatus) -> Option<String> {
     let ready = find(&status.conditions, READY)?;
     (ready.reason() == request_reason::PENDING).then(|| ready.message().to_owned())
 }
 
 /// The status of a Certificate that says what is wished; `None` if it says so already.
-pub fn certificate(record: &CertificateRecord, wish: &StatusWish, now: Timestamp) -> Option<api::CertificateStatus> {
+pub(crate) fn certificate(
+    record: &CertificateRecord,
+    wish: &StatusWish,
+    now: Timestamp,
+) -> Option<api::CertificateStatus> {
     let mut status = record.raw_status.clone();
     let conditions = status.conditions.get_or_insert_default();
     let generation = Some(record.generation);
@@ -93,14 +101,15 @@ pub fn certificate(record: &CertificateRecord, wish: &StatusWish, now: Timestamp
     status.renewal_time = wish.leaf.and_then(|leaf| leaf.renewal).map(time);
     status.revision = wish.revision.and_then(|revision| revision.try_into().ok());
     status.last_failure_time = wish.last_failure.map(time);
-    status.failed_issuance_attempts = Some(wish.failed_attempts).filter(|count| *count > 0).and_then(|n| n.try_into().ok());
+    status.failed_issuance_attempts =
+        Some(wish.failed_attempts).filter(|count| *count > 0).and_then(|n| n.try_into().ok());
     status.next_private_key_secret_name = wish.next_key_name.clone();
     (status != record.raw_status).then_some(status)
 }
 
 /// A change to a CertificateRequest's status.
 #[derive(Debug, Clone, Default)]
-pub struct RequestChange {
+pub(crate) struct RequestChange {
     /// Add `Approved=True`.
     pub approve: bool,
     /// The Ready condition.
@@ -113,13 +122,17 @@ pub struct RequestChange {
 
 impl RequestChange {
     /// Approval and nothing else.
-    pub fn approval() -> RequestChange {
+    pub(crate) fn approval() -> RequestChange {
         RequestChange { approve: true, ..RequestChange::default() }
     }
 }
 
 /// The status of a CertificateRequest after a change; `None` if it says so already.
-pub fn request(record: &RequestRecord, change: &RequestChange, now: Timestamp) -> Option<api::CertificateRequestStatus> {
+pub(crate) fn request(
+    record: &RequestRecord,
+    change: &RequestChange,
+    now: Timestamp,
+) -> Option<api::CertificateRequestStatus> {
     let mut status = record.raw_status.clone();
     let conditions = status.conditions.get_or_insert_default();
     let is_approved = conditions.iter().any(|condition| condition.type_ == APPROVED);
@@ -140,7 +153,7 @@ pub fn request(record: &RequestRecord, change: &RequestChange, now: Timestamp) -
 }
 
 /// The status of an issuer with this Ready condition; `None` if it says so already.
-pub fn issuer(record: &IssuerRecord, ready: &Condition, now: Timestamp) -> Option<api::IssuerStatus> {
+pub(crate) fn issuer(record: &IssuerRecord, ready: &Condition, now: Timestamp) -> Option<api::IssuerStatus> {
     let mut status = record.raw_status.clone();
     put(status.conditions.get_or_insert_default(), READY, ready, Some(record.generation), now);
     (status != record.raw_status).then_some(status)
@@ -190,9 +203,16 @@ fn status_word(holds: bool) -> ConditionStatus {
 }
 
 /// Sets a condition: the transition time moves only when the status does.
-fn put<C: Writable>(conditions: &mut Vec<C>, kind: &str, wish: &Condition, generation: Option<i64>, now: Timestamp) {
+fn put<C: Writable>(
+    conditions: &mut Vec<C>,
+    kind: &str,
+    wish: &Condition,
+    generation: Option<i64>,
+    now: Timestamp,
+) {
     let old = conditions.iter().find(|condition| condition.type_() == kind);
-    let kept = old.filter(|old| *old.status() == status_word(wish.holds)).and_then(|old| old.since().cloned());
+    let kept =
+        old.filter(|old| *old.status() == status_word(wish.holds)).and_then(|old| old.since().cloned());
     let since = kept.or_else(|| Timestamp::from_second(now.as_second()).ok().map(Time));
     let new = C::make(kind, wish, since, generation);
     match conditions.iter_mut().find(|condition| condition.type_() == kind) {

@@ -4,7 +4,8 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use everleaf_issuers::{BoxFuture, ReadFailure, SecretData, Surroundings};
+use everleaf_issuers::{ReadFailure, SecretData, Surroundings};
+use futures::future::BoxFuture;
 use k8s_openapi::api::authentication::v1::{TokenRequest, TokenRequestSpec};
 use k8s_openapi::api::core::v1::{Secret, ServiceAccount};
 use kube::Api;
@@ -12,14 +13,14 @@ use kube::api::PostParams;
 use zeroize::Zeroizing;
 
 /// Reads for the issuers of one namespace.
-pub struct KubeSurroundings {
+pub(crate) struct KubeSurroundings {
     client: kube::Client,
     namespace: String,
 }
 
 impl KubeSurroundings {
     /// Reads in `namespace`.
-    pub fn new(client: kube::Client, namespace: &str) -> KubeSurroundings {
+    pub(crate) fn new(client: kube::Client, namespace: &str) -> KubeSurroundings {
         KubeSurroundings { client, namespace: namespace.to_owned() }
     }
 

@@ -22,7 +22,7 @@ use crate::records::{CertificateRecord, IssuerRecord, RequestRecord, SecretBody,
 use crate::world::{State, Wake};
 
 /// Starts all watches. The receivers turn true when a watch has shown its first list.
-pub fn start(context: &Arc<Context>) -> Vec<watch::Receiver<bool>> {
+pub(crate) fn start(context: &Arc<Context>) -> Vec<watch::Receiver<bool>> {
     let in_full = watcher::Config::default().labels(&format!("{FAO_LABEL}=true"));
     let the_rest = watcher::Config::default().labels(&format!("{FAO_LABEL}!=true"));
     let mut started = vec![
@@ -33,7 +33,11 @@ pub fn start(context: &Arc<Context>) -> Vec<watch::Receiver<bool>> {
         follow::<PartialObjectMeta<Secret>>(context, the_rest, put_secret_meta),
     ];
     if context.behaviour.namespace.is_empty() {
-        started.push(follow_all::<everleaf_api::ClusterIssuer>(context, watcher::Config::default(), put_cluster_issuer));
+        started.push(follow_all::<everleaf_api::ClusterIssuer>(
+            context,
+            watcher::Config::default(),
+            put_cluster_issuer,
+        ));
     }
     started
 }
@@ -43,7 +47,12 @@ type Put<K> = fn(&Context, &mut State, &Key, Option<K>) -> Vec<Wake>;
 
 fn follow<K>(context: &Arc<Context>, config: watcher::Config, put: Put<K>) -> watch::Receiver<bool>
 where
-    K: Resource<Scope = k8s_openapi::NamespaceResourceScope> + Clone + DeserializeOwned + Debug + Send + 'static,
+    K: Resource<Scope = k8s_openapi::NamespaceResourceScope>
+        + Clone
+        + DeserializeOwned
+        + Debug
+        + Send
+        + 'static,
     K::DynamicType: Default + Clone + Debug + Send + 'static,
 {
     let api: Api<K> = match context.behaviour.namespace.as_str() {
@@ -55,13 +64,23 @@ where
 
 fn follow_all<K>(context: &Arc<Context>, config: watcher::Config, put: Put<K>) -> watch::Receiver<bool>
 where
-    K: Resource<Scope = k8s_openapi::ClusterResourceScope> + Clone + DeserializeOwned + Debug + Send + 'static,
+    K: Resource<Scope = k8s_openapi::ClusterResourceScope>
+        + Clone
+        + DeserializeOwned
+        + Debug
+        + Send
+        + 'static,
     K::DynamicType: Default + Clone + Debug + Send + 'static,
 {
     spawn(context, Api::all(context.client.clone()), config, put)
 }
 
-fn spawn<K>(context: &Arc<Context>, api: Api<K>, config: watcher::Config, put: Put<K>) -> watch::Receiver<bool>
+fn spawn<K>(
+    context: &Arc<Context>,
+    api: Api<K>,
+    config: watcher::Config,
+    put: Put<K>,
+) -> watch::Receiver<bool>
 where
     K: Resource + Clone + DeserializeOwned + Debug + Send + 'static,
     K::DynamicType: Default,
@@ -78,8 +97,13 @@ where
     is_ready
 }
 
-async fn run<K>(context: &Arc<Context>, api: Api<K>, config: watcher::Config, put: Put<K>, ready: watch::Sender<bool>)
-where
+async fn run<K>(
+    context: &Arc<Context>,
+    api: Api<K>,
+    config: watcher::Config,
+    put: Put<K>,
+    ready: watch::Sender<bool>,
+) where
     K: Resource + Clone + DeserializeOwned + Debug + Send + 'static,
     K::DynamicType: Default,
 {
@@ -136,7 +160,12 @@ fn end<K>(context: &Arc<Context>, put: Put<K>, key: &Key) {
     context.wake(wakes);
 }
 
-fn put_certificate(_: &Context, state: &mut State, key: &Key, object: Option<everleaf_api::Certificate>) -> Vec<Wake> {
+fn put_certificate(
+    _: &Context,
+    state: &mut State,
+    key: &Key,
+    object: Option<everleaf_api::Certificate>,
+) -> Vec<Wake> {
     state.put_certificate(key, object.map(|object| Arc::new(CertificateRecord::new(object))))
 }
 
@@ -171,16 +200,25 @@ fn put_secret(_: &Context, state: &mut State, key: &Key, object: Option<Secret>)
     match object {
         Some(secret) => state.put_secret(key, Some(Arc::new(SecretRecord::in_full(&secret)))),
         // It may only have lost its label; then the other watch has shown it already.
-        None if state.secret(key).is_some_and(|secret| matches!(secret.body, SecretBody::Unread)) => Vec::new(),
+        None if state.secret(key).is_some_and(|secret| matches!(secret.body, SecretBody::Unread)) => {
+            Vec::new()
+        }
         None => state.put_secret(key, None),
     }
 }
 
 /// Any other Secret: only that it is there, and which version.
-fn put_secret_meta(_: &Context, state: &mut State, key: &Key, object: Option<PartialObjectMeta<Secret>>) -> Vec<Wake> {
+fn put_secret_meta(
+    _: &Context,
+    state: &mut State,
+    key: &Key,
+    object: Option<PartialObjectMeta<Secret>>,
+) -> Vec<Wake> {
     match object {
         Some(secret) => state.put_secret(key, Some(Arc::new(SecretRecord::unread(&secret.metadata)))),
-        None if state.secret(key).is_some_and(|secret| !matches!(secret.body, SecretBody::Unread)) => Vec::new(),
+        None if state.secret(key).is_some_and(|secret| !matches!(secret.body, SecretBody::Unread)) => {
+            Vec::new()
+        }
         None => state.put_secret(key, None),
     }
 }

@@ -62,7 +62,7 @@ pub enum Kind {
 
 /// What a watch has yet to show.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Expected {
+pub(crate) enum Expected {
     /// At least this version.
     Version(u64),
     /// That it is gone.
@@ -118,7 +118,9 @@ impl World {
     /// The newest version known of an object: that of our own last write if the watch has yet to show it.
     pub fn newest_version(&self, kind: Kind, key: &Key, shown: &str) -> String {
         match self.look().expected.get(&(kind, key.clone())) {
-            Some((Expected::Version(version), _)) if shown.parse::<u64>().is_ok_and(|shown| shown < *version) => {
+            Some((Expected::Version(version), _))
+                if shown.parse::<u64>().is_ok_and(|shown| shown < *version) =>
+            {
                 version.to_string()
             }
             _ => shown.to_owned(),
@@ -181,7 +183,8 @@ impl State {
 
     /// Secrets with next keys that this owner controls.
     pub fn keys_of(&self, owner_uid: &str) -> Vec<(&Key, &Arc<SecretRecord>)> {
-        let keys = self.keys_by_owner.of(&owner_uid.to_owned());
+        let owner = owner_uid.to_owned();
+        let keys = self.keys_by_owner.of(&owner);
         keys.filter_map(|key| Some((key, self.secrets.get(key)?))).collect()
     }
 
@@ -265,15 +268,22 @@ impl State {
             let issuer = IssuerId::of(&record.issuer, &key.namespace);
             let key_secret = record.key_secret.as_ref().map(|name| Key::new(&key.namespace, name));
             if is_new {
-                record.owner_uid.iter().for_each(|uid| self.requests_by_owner.insert(uid.clone(), key.clone()));
+                record
+                    .owner_uid
+                    .iter()
+                    .for_each(|uid| self.requests_by_owner.insert(uid.clone(), key.clone()));
                 issuer.into_iter().for_each(|id| self.requests_by_issuer.insert(id, key.clone()));
-                key_secret.into_iter().for_each(|secret| self.requests_by_key_secret.insert(secret, key.clone()));
+                key_secret
+                    .into_iter()
+                    .for_each(|secret| self.requests_by_key_secret.insert(secret, key.clone()));
             } else {
                 record.owner_uid.iter().for_each(|uid| self.requests_by_owner.remove(uid, key));
                 issuer.into_iter().for_each(|id| self.requests_by_issuer.remove(&id, key));
                 key_secret.into_iter().for_each(|secret| self.requests_by_key_secret.remove(&secret, key));
             }
-            wakes.extend(record.owner_name.iter().map(|name| Wake::Certificate(Key::new(&key.namespace, name))));
+            wakes.extend(
+                record.owner_name.iter().map(|name| Wake::Certificate(Key::new(&key.namespace, name))),
+            );
         }
         self.settle(Kind::Request, key);
         wakes
@@ -285,7 +295,11 @@ impl State {
             Some(record) => self.secrets.insert(key.clone(), record),
             None => self.secrets.remove(key),
         };
-        if old.as_ref().zip(new.as_ref()).is_some_and(|(old, new)| old.resource_version == new.resource_version) {
+        if old
+            .as_ref()
+            .zip(new.as_ref())
+            .is_some_and(|(old, new)| old.resource_version == new.resource_version)
+        {
             return Vec::new();
         }
         let mut wakes = vec![Wake::IssuersWithSecret(key.clone())];
@@ -311,7 +325,8 @@ impl State {
             None => self.issuers.remove(id),
         };
         let mut wakes = vec![Wake::Issuer(id.clone())];
-        let same_spec = old.zip(new).is_some_and(|(old, new)| old.uid == new.uid && old.generation == new.generation);
+        let same_spec =
+            old.zip(new).is_some_and(|(old, new)| old.uid == new.uid && old.generation == new.generation);
         if !same_spec {
             wakes.extend(self.requests_by_issuer.of(id).cloned().map(Wake::Request));
             wakes.extend(self.certificates_by_issuer.of(id).cloned().map(Wake::Certificate));

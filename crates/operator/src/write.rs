@@ -10,19 +10,19 @@ use crate::ids::Key;
 
 /// A kind by its place in the API.
 #[derive(Debug, Clone, Copy)]
-pub struct Resource {
+pub(crate) struct Resource {
     kind: &'static str,
     plural: &'static str,
 }
 
 /// Certificates
-pub const CERTIFICATES: Resource = Resource { kind: "Certificate", plural: "certificates" };
+pub(crate) const CERTIFICATES: Resource = Resource { kind: "Certificate", plural: "certificates" };
 /// CertificateRequests
-pub const REQUESTS: Resource = Resource { kind: "CertificateRequest", plural: "certificaterequests" };
+pub(crate) const REQUESTS: Resource = Resource { kind: "CertificateRequest", plural: "certificaterequests" };
 /// Issuers
-pub const ISSUERS: Resource = Resource { kind: "Issuer", plural: "issuers" };
+pub(crate) const ISSUERS: Resource = Resource { kind: "Issuer", plural: "issuers" };
 /// ClusterIssuers
-pub const CLUSTER_ISSUERS: Resource = Resource { kind: "ClusterIssuer", plural: "clusterissuers" };
+pub(crate) const CLUSTER_ISSUERS: Resource = Resource { kind: "ClusterIssuer", plural: "clusterissuers" };
 
 const API_VERSION: &str = "cert-manager.io/v1";
 
@@ -48,7 +48,7 @@ impl Resource {
 }
 
 /// Replaces the status of an object at a version. Returns the new version.
-pub async fn status(
+pub(crate) async fn status(
     client: &kube::Client,
     resource: Resource,
     key: &Key,
@@ -59,7 +59,8 @@ pub async fn status(
     if !key.namespace.is_empty() {
         metadata["namespace"] = json!(key.namespace);
     }
-    let body = json!({ "apiVersion": API_VERSION, "kind": resource.kind, "metadata": metadata, "status": status });
+    let body =
+        json!({ "apiVersion": API_VERSION, "kind": resource.kind, "metadata": metadata, "status": status });
     let body = serde_json::to_vec(&body).map_err(kube::Error::SerdeError)?;
     let request = Request::new(resource.path(&key.namespace));
     let request = request
@@ -69,7 +70,7 @@ pub async fn status(
 }
 
 /// Creates an object. Returns its version.
-pub async fn create(
+pub(crate) async fn create(
     client: &kube::Client,
     resource: Resource,
     namespace: &str,

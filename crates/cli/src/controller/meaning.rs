@@ -107,5 +107,7 @@ fn address(flag: &str, text: &str) -> anyhow::Result<Option<SocketAddr>> {
         return Ok(None);
     }
     let full = if text.starts_with(':') { format!("0.0.0.0{text}") } else { text.to_owned() };
-    full.parse().map(Some).with_context(|| format!("{flag}: \"{text}\" is not an address such as 0.0.0.0:9402"))
+    full.parse()
+        .map(Some)
+        .with_context(|| format!("{flag}: \"{text}\" is not an address such as 0.0.0.0:9402"))
 }

@@ -40,6 +40,7 @@ async fn operate(meaning: Meaning) -> anyhow::Result<ExitCode> {
         client,
         clock: Clock::system(),
         keys: everleaf_issuers::keys::KeySource::default(),
+        common: everleaf_issuers::Common::default(),
         behaviour: meaning.behaviour,
         election: meaning.election,
     })?;
@@ -73,13 +74,17 @@ async fn operate(meaning: Meaning) -> anyhow::Result<ExitCode> {
 async fn client(meaning: &Meaning) -> anyhow::Result<kube::Client> {
     let mut config = match &meaning.kubeconfig {
         Some(path) => {
-            let kubeconfig = Kubeconfig::read_from(path).with_context(|| format!("can't read {}", path.display()))?;
+            let kubeconfig =
+                Kubeconfig::read_from(path).with_context(|| format!("can't read {}", path.display()))?;
             kube::Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default()).await?
         }
-        None => kube::Config::infer().await.context("no cluster found: neither --kubeconfig nor an in-cluster account")?,
+        None => kube::Config::infer()
+            .await
+            .context("no cluster found: neither --kubeconfig nor an in-cluster account")?,
     };
     if let Some(server) = &meaning.server {
-        config.cluster_url = server.parse().with_context(|| format!("--master: \"{server}\" is not a URL"))?;
+        config.cluster_url =
+            server.parse().with_context(|| format!("--master: \"{server}\" is not a URL"))?;
     }
     config.connect_timeout = Some(CONNECT_TIMEOUT);
     config.read_timeout = Some(READ_TIMEOUT);
@@ -89,7 +94,8 @@ async fn client(meaning: &Meaning) -> anyhow::Result<kube::Client> {
 /// SIGINT and SIGTERM ask for a graceful stop; a second one ends the process as usual.
 async fn on_signal(stop: CancellationToken) {
     use tokio::signal::unix::{SignalKind, signal};
-    let (Ok(mut interrupt), Ok(mut terminate)) = (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
+    let (Ok(mut interrupt), Ok(mut terminate)) =
+        (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
     else {
         return;
     };

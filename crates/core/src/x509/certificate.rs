@@ -233,8 +233,16 @@ impl Certificate {
     /// Whether `parent` signed it: the names fit, the parent may sign certificates (as Go sees it: a CA bit, or a version that had none; no key
     /// usage that forbids it), and the signature verifies.
     pub fn was_signed_by(&self, parent: &Certificate) -> bool {
+        parent.may_sign() && self.bears_signature_of(parent)
+    }
+
+    /// Whether its own key signed it, be it a CA or not.
+    pub(super) fn signed_itself(&self) -> bool {
+        self.bears_signature_of(self)
+    }
+
+    fn bears_signature_of(&self, parent: &Certificate) -> bool {
         self.facts.issuer == parent.facts.subject
-            && parent.may_sign()
             && Signed::read(&self.facts.der).is_ok_and(|signed| signed.was_made_by(&parent.facts.public_key))
     }
 

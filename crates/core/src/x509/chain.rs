@@ -161,15 +161,16 @@ fn without_duplicates(list: Vec<Certificate>) -> Result<Vec<Certificate>, ChainE
     Ok(bag)
 }
 
-/// From a line to a chain: the root moves out of it, and the topmost certificate is the CA, unless it is a lone leaf.
+/// From a line to a chain: the root moves out of it, and the topmost certificate is the CA. A lone certificate stays, and is its own CA only if it
+/// signed itself (that it needn't be a CA for: SelfSigned issuers make such leaves).
 fn finish(bag: &[Certificate], line: &[usize]) -> Result<Chain, ChainError> {
     let mut certificates: Vec<Certificate> = line.iter().filter_map(|at| bag.get(*at)).cloned().collect();
     let top = certificates.last().cloned().ok_or(ChainError::Empty)?;
-    let (alone, is_root) = (certificates.len() == 1, top.is_self_signed());
-    if is_root && !alone {
+    let alone = certificates.len() == 1;
+    if !alone && top.is_self_signed() {
         certificates.pop();
     }
-    let ca = (is_root || !alone).then_some(top);
+    let ca = (!alone || top.signed_itself()).then_some(top);
     Chain::from_parts(certificates, ca)
 }
 

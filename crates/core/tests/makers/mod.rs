@@ -9,9 +9,7 @@ use everleaf_core::annotations;
 use everleaf_core::conditions::Condition;
 use everleaf_core::observed::*;
 use everleaf_core::wanted::*;
-use everleaf_core::x509::{
-    Certificate, Chain, Csr, KeyKind, LeafPlan, PrivateKey, Serial, sign_self,
-};
+use everleaf_core::x509::{Certificate, Chain, Csr, KeyKind, LeafPlan, PrivateKey, Serial, sign_self};
 use jiff::{SignedDuration, Timestamp};
 
 /// The moment all tests start from.
@@ -110,7 +108,8 @@ pub fn request(wanted: &Wanted, key: &PrivateKey, name: &str) -> RequestSeen {
 }
 
 pub fn issued(mut request: RequestSeen, leaf: Certificate) -> RequestSeen {
-    request.state = RequestState::Issued { chain: Chain::from_parts(vec![leaf], None).map_err(|e| e.to_string()) };
+    request.state =
+        RequestState::Issued { chain: Chain::from_parts(vec![leaf], None).map_err(|e| e.to_string()) };
     request
 }
 

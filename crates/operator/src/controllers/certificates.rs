@@ -97,7 +97,11 @@ async fn tell_invalid(context: &Context, record: &CertificateRecord, why: &str) 
     let status = &record.status;
     let wish = StatusWish {
         ready: Condition::no("InvalidSpec", why),
-        issuing: status.issuing.as_ref().map(|(condition, _)| condition.clone()).filter(|condition| !condition.holds),
+        issuing: status
+            .issuing
+            .as_ref()
+            .map(|(condition, _)| condition.clone())
+            .filter(|condition| !condition.holds),
         leaf: record.leaf_times(),
         revision: status.revision,
         last_failure: status.last_failure,

@@ -56,10 +56,6 @@ async fn pass(context: &Arc<Context>, id: &IssuerId) {
         return;
     };
     let lane = context.lanes.lane(id, context);
-    if let Some(why) = &record.invalid {
-        lane.take_issuer(None, None);
-        return publish(context, &record, Condition::no(record.kind.trouble_reason(), why)).await;
-    }
     let issuer = match made(context, &lane, &record) {
         Ok(issuer) => issuer,
         Err(condition) => return publish(context, &record, condition).await,
@@ -69,6 +65,9 @@ async fn pass(context: &Arc<Context>, id: &IssuerId) {
 
 /// The issuer of this spec: the one in the lane, or a new one if the spec has changed.
 fn made(context: &Arc<Context>, lane: &Lane, record: &IssuerRecord) -> Result<Arc<Issuer>, Condition> {
+    if let Some(why) = &record.invalid {
+        return Err(refused(context, lane, record.kind.trouble_reason(), why));
+    }
     let identity = IssuerIdentity {
         kind: record.id.kind().to_owned(),
         namespace: record.id.namespace().map(str::to_owned),
@@ -82,19 +81,38 @@ fn made(context: &Arc<Context>, lane: &Lane, record: &IssuerRecord) -> Result<Ar
     }
     let namespace = record.id.namespace().unwrap_or(&context.behaviour.cluster_resource_namespace);
     let surroundings = Arc::new(KubeSurroundings::new(context.client.clone(), namespace));
-    match Issuer::from_spec(identity, &record.spec, surroundings) {
+    match Issuer::from_spec_with(identity, &record.spec, surroundings, &context.common) {
         Ok(issuer) => {
             let issuer = Arc::new(issuer);
             let changed = present.is_some().then(|| context.clock.now());
-            lane.take_issuer(Some(issuer.clone()), changed);
+            lane.take_issuer(issuer.clone(), changed);
+            wake_waiting(context, &record.id);
             info!(issuer = %record.id, generation = record.generation, "took over an issuer's spec");
             Ok(issuer)
         }
-        Err(error) => {
-            lane.take_issuer(None, None);
-            Err(Condition::no(error.reason, error.message))
-        }
+        Err(error) => Err(refused(context, lane, error.reason, &error.message)),
     }
+}
+
+/// A spec that can't be used: those that wait are told so.
+fn refused(context: &Context, lane: &Lane, reason: &str, why: &str) -> Condition {
+    if lane.refuse(why) {
+        wake_waiting(context, &lane.id);
+    }
+    Condition::no(reason, why)
+}
+
+/// Whoever waits for this issuer, or was refused by it, looks again.
+fn wake_waiting(context: &Context, id: &IssuerId) {
+    let (requests, certificates) = {
+        let state = context.world.look();
+        (
+            state.requests_to(id).cloned().collect::<Vec<_>>(),
+            state.certificates_of(id).cloned().collect::<Vec<_>>(),
+        )
+    };
+    requests.into_iter().for_each(|key| context.requests.push(key));
+    certificates.into_iter().for_each(|key| context.certificates.push(key));
 }
 
 async fn look(context: &Arc<Context>, record: &IssuerRecord, lane: &Lane, issuer: &Issuer) {
@@ -131,7 +149,10 @@ async fn look(context: &Arc<Context>, record: &IssuerRecord, lane: &Lane, issuer
 async fn sick(context: &Arc<Context>, record: &IssuerRecord, lane: &Lane, failure: &Failure) {
     let failures = context.looks.count(&record.id);
     warn!(issuer = %record.id, class = %failure.class, code = failure.code, says = %failure.says, failures, "an issuer does not work");
-    if record.ready != Readiness::True || failures >= everleaf_core::pace::SICK_AFTER_FAILURES || lane.trouble().is_some() {
+    if record.ready != Readiness::True
+        || failures >= everleaf_core::pace::SICK_AFTER_FAILURES
+        || lane.trouble().is_some()
+    {
         publish(context, record, told(record, failure)).await;
     }
     again(context, record, failures);
@@ -173,7 +194,11 @@ async fn publish(context: &Arc<Context>, record: &IssuerRecord, condition: Condi
     match write::status(&context.client, resource, &key, &record.resource_version, &new).await {
         Ok(_) if condition.holds => info!(issuer = %record.id, "the issuer is ready"),
         Ok(_) => {
-            context.reporter.tell(&record.about(), "issuers", &Event::warning(condition.reason, condition.message));
+            context.reporter.tell(
+                &record.about(),
+                "issuers",
+                &Event::warning(condition.reason, condition.message),
+            );
         }
         Err(error) => {
             debug!(issuer = %record.id, %error, "could not tell an issuer's state yet");
@@ -192,10 +217,7 @@ pub fn secret_changed(context: &Arc<Context>, secret: &Key) {
             issuer.secret_changed(&secret.name);
             lane.credentials_changed(context.clock.now());
             context.issuers.push(lane.id.clone());
-            let state = context.world.look();
-            let waiting: Vec<Key> = state.certificates_of(&lane.id).cloned().collect();
-            drop(state);
-            waiting.into_iter().for_each(|key| context.certificates.push(key));
+            wake_waiting(context, &lane.id);
         }
     }
 }

@@ -85,13 +85,15 @@ async fn pass(context: &Arc<Context>, key: &Key) -> kube::Result<()> {
 }
 
 fn issuer_facts(context: &Context, id: Option<&IssuerId>) -> IssuerFacts {
+    let Some(id) = id else { return IssuerFacts::Missing };
+    let unusable = context.lanes.open(id).and_then(|lane| lane.unusable());
     let state = context.world.look();
-    let Some(record) = id.and_then(|id| state.issuer(id)) else { return IssuerFacts::Missing };
+    let Some(record) = state.issuer(id) else { return IssuerFacts::Missing };
     match record.kind {
         IssuerType::None => IssuerFacts::NoType,
         kind if !context.behaviour.controllers.signs(kind) => IssuerFacts::NotOurs,
-        _ => match &record.invalid {
-            Some(why) => IssuerFacts::Unusable(why.clone()),
+        _ => match unusable.or_else(|| record.invalid.clone()) {
+            Some(why) => IssuerFacts::Unusable(why),
             None => IssuerFacts::Usable,
         },
     }
@@ -119,7 +121,8 @@ fn await_approval(context: &Context, record: &RequestRecord, approver: Approver)
 async fn tell_denied(context: &Context, record: &RequestRecord) -> kube::Result<()> {
     let message = "The CertificateRequest was denied by an approval controller";
     let ready = Condition::no(request_reason::DENIED, message);
-    change(context, record, RequestChange { ready: Some(ready), ended: true, ..RequestChange::default() }).await
+    change(context, record, RequestChange { ready: Some(ready), ended: true, ..RequestChange::default() })
+        .await
 }
 
 async fn tell_pending(
@@ -131,7 +134,8 @@ async fn tell_pending(
 ) -> kube::Result<()> {
     let was_pending = record.told.is_some();
     let ready = Condition::no(request_reason::PENDING, message);
-    change(context, record, RequestChange { ready: Some(ready), approve, ..RequestChange::default() }).await?;
+    change(context, record, RequestChange { ready: Some(ready), approve, ..RequestChange::default() })
+        .await?;
     if !was_pending {
         context.reporter.tell(&record.about(), "certificaterequests", &Event::normal(reason, message));
     }
@@ -141,7 +145,8 @@ async fn tell_pending(
 async fn change(context: &Context, record: &RequestRecord, change: RequestChange) -> kube::Result<()> {
     let Some(new) = status::request(record, &change, context.clock.now()) else { return Ok(()) };
     let key = record.key();
-    let version = write::status(&context.client, write::REQUESTS, &key, &record.resource_version, &new).await?;
+    let version =
+        write::status(&context.client, write::REQUESTS, &key, &record.resource_version, &new).await?;
     context.world.wrote(Kind::Request, &key, Some(&version));
     Ok(())
 }

@@ -100,7 +100,8 @@ impl Attempt<'_> {
             () = tokio::time::sleep(SLOW) => {}
         }
         if self.job.told.is_none() {
-            let message = format!("Waiting for the answer of {}. Next try follows if there is none.", self.lane.id);
+            let message =
+                format!("Waiting for the answer of {}. Next try follows if there is none.", self.lane.id);
             let told = Told { cause: None, rung: 0, at: self.lane.moment() };
             let (answer, ()) = tokio::join!(sign, self.tell(message, told));
             return answer;
@@ -122,7 +123,11 @@ impl Attempt<'_> {
         let cap = retry::cap(everleaf_core::renewal::life_left(self.job.ends, self.context.clock.now()));
         if self.lane.failed(&failure, cap, self.context.clock.now()) {
             warn!(issuer = %self.lane.id, class = %failure.class, code = failure.code, says = %failure.says, "the issuer does not work, one probe stands for all");
-            self.context.tasks.spawn(publish::tell_the_line(self.lane.clone(), self.context.clone(), failure.clone()));
+            self.context.tasks.spawn(publish::tell_the_line(
+                self.lane.clone(),
+                self.context.clone(),
+                failure.clone(),
+            ));
         }
         self.context.issuers.push(self.lane.id.clone());
         self.retry(failure, None).await;
@@ -155,7 +160,8 @@ impl Attempt<'_> {
         self.job.attempts = self.job.attempts.saturating_add(1);
         // The first sighting stays the first, as long as the same is said.
         let same = self.job.sighting.as_ref().zip(sighting.as_ref());
-        let keeps = same.is_some_and(|(old, new)| old.failure == new.failure && old.connection == new.connection);
+        let keeps =
+            same.is_some_and(|(old, new)| old.failure == new.failure && old.connection == new.connection);
         if !keeps {
             self.job.sighting = sighting;
         }
@@ -195,7 +201,13 @@ impl Attempt<'_> {
 }
 
 /// What we see ourselves needs no second look.
-async fn end_at_once(lane: &Lane, context: &Arc<Context>, record: &RequestRecord, job: &Job, failure: Failure) {
+async fn end_at_once(
+    lane: &Lane,
+    context: &Arc<Context>,
+    record: &RequestRecord,
+    job: &Job,
+    failure: Failure,
+) {
     context.metrics.attempt(&lane.id, failure.class.as_str(), failure.code);
     if let Some(refusal) = Refusal::evident(failure) {
         warn!(request = %record.key(), says = %refusal.failure().says, "the request can't be signed");

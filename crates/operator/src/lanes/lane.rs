@@ -28,6 +28,7 @@ pub struct Lane {
 
 struct State {
     issuer: Option<Arc<Issuer>>,
+    unusable: Option<String>,
     pace: Pace,
     jobs: HashMap<Key, Job>,
     ready: BTreeSet<(Urgency, Key)>,
@@ -67,6 +68,7 @@ impl Lane {
         let pace = Pace::new(id.to_string());
         let state = State {
             issuer: None,
+            unusable: None,
             pace,
             jobs: HashMap::new(),
             ready: BTreeSet::new(),
@@ -85,14 +87,29 @@ impl Lane {
     }
 
     /// Takes over an issuer made from a new spec. `changed` is when the change was seen; `None` at the first sight of it.
-    pub fn take_issuer(&self, issuer: Option<Arc<Issuer>>, changed: Option<Timestamp>) {
+    pub fn take_issuer(&self, issuer: Arc<Issuer>, changed: Option<Timestamp>) {
         let now = self.moment();
         let mut state = self.lock();
-        state.issuer = issuer;
+        state.issuer = Some(issuer);
+        state.unusable = None;
         state.changed_at = changed.or(state.changed_at);
         state.release_all(now);
         drop(state);
         self.changed.notify_one();
+    }
+
+    /// The spec can't be used, and why: nothing is signed until it changes. Returns true if that is news.
+    pub fn refuse(&self, why: &str) -> bool {
+        let mut state = self.lock();
+        state.issuer = None;
+        let is_news = state.unusable.as_deref() != Some(why);
+        state.unusable = Some(why.to_owned());
+        is_news
+    }
+
+    /// Why the issuer's spec can't be used, if it can't.
+    pub fn unusable(&self) -> Option<String> {
+        self.lock().unusable.clone()
     }
 
     /// A Secret of the issuer changed: what waited for it may be tried at once.
@@ -248,7 +265,9 @@ impl Lane {
             if untold.len() == most {
                 break;
             }
-            let Some(job) = state.jobs.get_mut(&key).filter(|job| !job.busy && job.told.is_none()) else { continue };
+            let Some(job) = state.jobs.get_mut(&key).filter(|job| !job.busy && job.told.is_none()) else {
+                continue;
+            };
             job.busy = true;
             let job = job.clone();
             state.ready.remove(&(job.urgency, key));

@@ -12,8 +12,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use jiff::Timestamp;
 
-pub use job::Job;
-pub use lane::{Lane, Trouble};
+pub(crate) use job::Job;
+pub(crate) use lane::Lane;
 
 use crate::context::Context;
 use crate::ids::{IssuerId, Key};
