@@ -1,0 +1,14 @@
+//! Nodes and what becomes of them: who leads, who forwards, who redirects, who is silent, for how long.
+//! An event writes the future of every node as a short time line with the measured lengths (vault-measured 5).
+//! No node computes anything by itself: this is a play, not a consensus.
+
+pub(crate) mod balancer;
+mod events;
+mod handle;
+pub(crate) mod nodes;
+pub(crate) mod standing;
+
+pub use balancer::{Balance, Balancer};
+pub use events::ClusterEvent;
+pub(crate) use events::{Stage, happen};
+pub use handle::Cluster;
