@@ -1,4 +1,5 @@
 //! What is done with a CertificateRequest: the order of the questions, as a table.
+#![allow(clippy::panic)]
 
 use everleaf_core::request::{Approver, IssuerFacts, ReadyReason, RequestFacts, RequestStep, decide_request};
 

@@ -1,5 +1,5 @@
 //! How long we wait: properties that must hold for any failure, any life and any `Retry-After`.
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::unwrap_used, clippy::indexing_slicing)]
 
 use std::time::Duration;
 

@@ -1,5 +1,6 @@
 //! Makers for tests of the core: a wish, a key, a certificate, a Secret, a request, each with sound defaults.
-#![allow(dead_code, missing_docs, clippy::unwrap_used, clippy::expect_used)]
+// Keys for tests may come from chance; the core itself may not.
+#![allow(dead_code, clippy::unwrap_used, clippy::disallowed_methods)]
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -13,23 +14,23 @@ use everleaf_core::x509::{Certificate, Chain, Csr, KeyKind, LeafPlan, PrivateKey
 use jiff::{SignedDuration, Timestamp};
 
 /// The moment all tests start from.
-pub fn start() -> Timestamp {
+pub(crate) fn start() -> Timestamp {
     "2026-01-10T12:00:00Z".parse().unwrap()
 }
 
-pub fn hours(hours: i64) -> SignedDuration {
+pub(crate) fn hours(hours: i64) -> SignedDuration {
     SignedDuration::from_hours(hours)
 }
 
 /// A fresh Ed25519 key: quick to make.
-pub fn key() -> PrivateKey {
+pub(crate) fn key() -> PrivateKey {
     let rng = aws_lc_rs::rand::SystemRandom::new();
     let pkcs8 = aws_lc_rs::signature::Ed25519KeyPair::generate_pkcs8(&rng).unwrap();
     PrivateKey::from_pkcs8_der(pkcs8.as_ref()).unwrap()
 }
 
 /// A wish for one DNS name, an Ed25519 key and an issuer named `ca`.
-pub fn wanted(dns: &str) -> Wanted {
+pub(crate) fn wanted(dns: &str) -> Wanted {
     Wanted {
         secret_name: "web-tls".into(),
         issuer: IssuerRef { name: "ca".into(), written_kind: String::new(), written_group: String::new() },
@@ -51,7 +52,7 @@ pub fn wanted(dns: &str) -> Wanted {
 }
 
 /// A self-signed certificate for the wish, alive for `life` from `from`.
-pub fn certificate(wanted: &Wanted, key: &PrivateKey, from: Timestamp, life: SignedDuration) -> Certificate {
+pub(crate) fn certificate(wanted: &Wanted, key: &PrivateKey, from: Timestamp, life: SignedDuration) -> Certificate {
     let csr = Csr::build(wanted, key).unwrap();
     let plan = LeafPlan {
         csr: &csr,
@@ -67,12 +68,12 @@ pub fn certificate(wanted: &Wanted, key: &PrivateKey, from: Timestamp, life: Sig
     sign_self(&plan, key).unwrap()
 }
 
-pub fn facts(key: &PrivateKey) -> KeyFacts {
+pub(crate) fn facts(key: &PrivateKey) -> KeyFacts {
     KeyFacts { public: key.public().clone(), kind: key.kind() }
 }
 
 /// The Secret as it stands after an issuance.
-pub fn secret(wanted: &Wanted, key: &PrivateKey, leaf: &Certificate) -> SecretSeen {
+pub(crate) fn secret(wanted: &Wanted, key: &PrivateKey, leaf: &Certificate) -> SecretSeen {
     let marks = [
         (annotations::CERTIFICATE_NAME, "web"),
         (annotations::ISSUER_NAME, &wanted.issuer.name),
@@ -94,7 +95,7 @@ pub fn secret(wanted: &Wanted, key: &PrivateKey, leaf: &Certificate) -> SecretSe
 }
 
 /// A request for the wish that waits.
-pub fn request(wanted: &Wanted, key: &PrivateKey, name: &str) -> RequestSeen {
+pub(crate) fn request(wanted: &Wanted, key: &PrivateKey, name: &str) -> RequestSeen {
     RequestSeen {
         name: name.into(),
         csr: Ok(Csr::build(wanted, key).unwrap()),
@@ -107,19 +108,19 @@ pub fn request(wanted: &Wanted, key: &PrivateKey, name: &str) -> RequestSeen {
     }
 }
 
-pub fn issued(mut request: RequestSeen, leaf: Certificate) -> RequestSeen {
+pub(crate) fn issued(mut request: RequestSeen, leaf: Certificate) -> RequestSeen {
     request.state =
         RequestState::Issued { chain: Chain::from_parts(vec![leaf], None).map_err(|e| e.to_string()) };
     request
 }
 
-pub fn ended(mut request: RequestSeen, reason: &str, message: &str, at: Timestamp) -> RequestSeen {
+pub(crate) fn ended(mut request: RequestSeen, reason: &str, message: &str, at: Timestamp) -> RequestSeen {
     request.state = RequestState::Ended(Ending { reason: reason.into(), message: message.into(), at });
     request
 }
 
 /// A Certificate that has nothing yet, answered in this process.
-pub fn nothing() -> Observed {
+pub(crate) fn nothing() -> Observed {
     Observed {
         me: Identity { name: "web".into(), uid: "uid-1".into(), created: start(), wants_temporary: false },
         secret: None,
@@ -137,7 +138,7 @@ pub fn nothing() -> Observed {
 }
 
 /// A Certificate in order: revision 1, a 90-day certificate issued at the start.
-pub fn in_order(wanted: &Wanted) -> (Observed, PrivateKey) {
+pub(crate) fn in_order(wanted: &Wanted) -> (Observed, PrivateKey) {
     let key = key();
     let leaf = certificate(wanted, &key, start(), hours(90 * 24));
     let current = issued(request(wanted, &key, "web-1"), leaf.clone());
@@ -153,17 +154,17 @@ pub fn in_order(wanted: &Wanted) -> (Observed, PrivateKey) {
 }
 
 /// The same, with a change to its Secret.
-pub fn with_secret(mut seen: Observed, change: impl FnOnce(&mut SecretSeen)) -> Observed {
+pub(crate) fn with_secret(mut seen: Observed, change: impl FnOnce(&mut SecretSeen)) -> Observed {
     let mut secret = seen.secret.as_deref().unwrap().clone();
     change(&mut secret);
     seen.secret = Some(Arc::new(secret));
     seen
 }
 
-pub fn issuing(reason: &str, since: Timestamp) -> Option<(Condition, Timestamp)> {
+pub(crate) fn issuing(reason: &str, since: Timestamp) -> Option<(Condition, Timestamp)> {
     Some((Condition::yes(reason, "asked for"), since))
 }
 
-pub fn days(days: u64) -> Duration {
+pub(crate) fn days(days: u64) -> Duration {
     Duration::from_secs(days * 24 * 3600)
 }
