@@ -42,7 +42,7 @@ pub struct About {
 
 impl Reporter {
     /// Starts the writers on the current runtime.
-    pub fn start(client: kube::Client, clock: Clock) -> Reporter {
+    pub fn start(client: &kube::Client, clock: Clock) -> Reporter {
         let (line, waiting) = mpsc::channel(LINE);
         let waiting = Arc::new(Mutex::new(waiting));
         for _ in 0..WRITERS {

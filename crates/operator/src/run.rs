@@ -71,7 +71,7 @@ impl Operator {
         let fenced = fence.guard(client.clone());
         let context = Context {
             approvals: Approvals::new(fenced.clone(), behaviour.controllers.approver()),
-            reporter: Reporter::start(fenced.clone(), clock.clone()),
+            reporter: Reporter::start(&fenced, clock.clone()),
             client: fenced,
             clock,
             world: Default::default(),

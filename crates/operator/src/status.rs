@@ -99,10 +99,9 @@ pub(crate) fn certificate(
     status.not_before = wish.leaf.map(|leaf| time(leaf.not_before));
     status.not_after = wish.leaf.map(|leaf| time(leaf.not_after));
     status.renewal_time = wish.leaf.and_then(|leaf| leaf.renewal).map(time);
-    status.revision = wish.revision.and_then(|revision| revision.try_into().ok());
+    status.revision = wish.revision.map(i64::from);
     status.last_failure_time = wish.last_failure.map(time);
-    status.failed_issuance_attempts =
-        Some(wish.failed_attempts).filter(|count| *count > 0).and_then(|n| n.try_into().ok());
+    status.failed_issuance_attempts = Some(wish.failed_attempts).filter(|count| *count > 0).map(i64::from);
     status.next_private_key_secret_name = wish.next_key_name.clone();
     (status != record.raw_status).then_some(status)
 }

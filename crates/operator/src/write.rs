@@ -55,10 +55,8 @@ pub(crate) async fn status(
     version: &str,
     status: &impl Serialize,
 ) -> kube::Result<String> {
-    let mut metadata = json!({ "name": key.name, "resourceVersion": version });
-    if !key.namespace.is_empty() {
-        metadata["namespace"] = json!(key.namespace);
-    }
+    let namespace = Some(&key.namespace).filter(|namespace| !namespace.is_empty());
+    let metadata = json!({ "name": key.name, "namespace": namespace, "resourceVersion": version });
     let body =
         json!({ "apiVersion": API_VERSION, "kind": resource.kind, "metadata": metadata, "status": status });
     let body = serde_json::to_vec(&body).map_err(kube::Error::SerdeError)?;
