@@ -1,6 +1,6 @@
 //! Whatever is stored comes back as it was: reading an object and writing it again gives the same JSON.
 
-#![allow(clippy::unwrap_used, missing_docs)]
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, missing_docs)]
 
 use everleaf_api::{Certificate, CertificateRequest, ClusterIssuer, Issuer};
 use proptest::prelude::*;
