@@ -26,12 +26,19 @@ pub struct Approvals {
     client: kube::Client,
     is_on: bool,
     answers: Mutex<HashMap<String, (bool, Instant)>>,
+    /// One question at a time: a thousand requests that wake together ask once.
+    asking: tokio::sync::Mutex<()>,
 }
 
 impl Approvals {
     /// Asks over `client`; an approver that is off approves nothing and asks nothing.
     pub fn new(client: kube::Client, is_on: bool) -> Approvals {
-        Approvals { client, is_on, answers: Mutex::new(HashMap::new()) }
+        Approvals {
+            client,
+            is_on,
+            answers: Mutex::new(HashMap::new()),
+            asking: tokio::sync::Mutex::default(),
+        }
     }
 
     /// What is known at once, without asking. `None`: ask.
@@ -47,6 +54,10 @@ impl Approvals {
 
     /// Whether we may approve requests to this issuer. If the question can't be asked, we may not.
     pub async fn ask(&self, issuer: &IssuerRef, namespace: &str) -> Approver {
+        if let Some(known) = self.known(issuer, namespace) {
+            return known;
+        }
+        let _turn = self.asking.lock().await;
         if let Some(known) = self.known(issuer, namespace) {
             return known;
         }

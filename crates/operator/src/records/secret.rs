@@ -1,0 +1,93 @@
+//! The record of a Secret: the facts of one of ours, or only that another one is there. It holds no private key.
+
+use std::sync::Arc;
+
+use everleaf_core::observed::{KeyFacts, SecretSeen};
+use k8s_openapi::api::core::v1::Secret;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+
+use crate::secrets;
+
+/// A Secret.
+pub struct SecretRecord {
+    /// Its version.
+    pub resource_version: String,
+    /// What is known of it.
+    pub body: SecretBody,
+}
+
+/// What is known of a Secret.
+pub enum SecretBody {
+    /// That it is there.
+    Unread,
+    /// A Secret with our label.
+    Target(Arc<SecretSeen>),
+    /// The key of a running issuance: its facts, and who controls it.
+    NextKey(Option<KeyFacts>, Option<Owner>),
+}
+
+/// A Certificate that controls something.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Owner {
+    /// Its UID.
+    pub uid: String,
+    /// Its name.
+    pub name: String,
+}
+
+impl SecretRecord {
+    /// The record of a Secret that carries our label.
+    pub fn in_full(secret: &Secret) -> SecretRecord {
+        let seen = secrets::facts(secret);
+        let is_next_key = seen.labels.get(secrets::NEXT_KEY_LABEL).is_some_and(|value| value == "true");
+        let body = if is_next_key {
+            SecretBody::NextKey(seen.key.read().cloned(), owner(&secret.metadata))
+        } else {
+            SecretBody::Target(Arc::new(seen))
+        };
+        SecretRecord { resource_version: secret.metadata.resource_version.clone().unwrap_or_default(), body }
+    }
+
+    /// The record of any other Secret.
+    pub fn unread(meta: &ObjectMeta) -> SecretRecord {
+        SecretRecord {
+            resource_version: meta.resource_version.clone().unwrap_or_default(),
+            body: SecretBody::Unread,
+        }
+    }
+
+    /// The facts of a target Secret.
+    pub fn facts(&self) -> Option<Arc<SecretSeen>> {
+        match &self.body {
+            SecretBody::Target(seen) => Some(seen.clone()),
+            _ => None,
+        }
+    }
+
+    /// The key in it, if it holds the key of a running issuance.
+    pub fn next_key(&self) -> Option<KeyFacts> {
+        match &self.body {
+            SecretBody::NextKey(facts, _) => facts.clone(),
+            _ => None,
+        }
+    }
+
+    /// Whose next key it holds.
+    pub fn next_key_owner(&self) -> Option<Owner> {
+        match &self.body {
+            SecretBody::NextKey(_, owner) => owner.clone(),
+            _ => None,
+        }
+    }
+
+    /// The Certificate it was issued for, by its annotation.
+    pub fn issued_for(&self) -> Option<String> {
+        self.facts()?.annotations.get(everleaf_core::annotations::CERTIFICATE_NAME).cloned()
+    }
+}
+
+fn owner(meta: &ObjectMeta) -> Option<Owner> {
+    let owners = meta.owner_references.as_deref().unwrap_or_default();
+    let owner = owners.iter().find(|owner| owner.controller == Some(true) && owner.kind == "Certificate")?;
+    Some(Owner { uid: owner.uid.clone(), name: owner.name.clone() })
+}
