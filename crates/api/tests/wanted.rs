@@ -665,7 +665,7 @@ proptest! {
             "renewBeforePercentage": number, "revisionHistoryLimit": number, "privateKey": { "size": size },
             "renewal": { "policy": "RenewBefore", "windows": [{ "cron": other, "windowDuration": other, "timezone": text }] },
             "isCA": true, "nameConstraints": { "permitted": { "ipRanges": [other] } },
-            "secretTemplate": { "labels": { other.clone(): text }, "annotations": { text.clone(): other } },
+            "secretTemplate": { "labels": { other.clone(): text }, "annotations": { text: other } },
         })));
     }
 
