@@ -56,9 +56,9 @@ impl Default for Deadlines {
             connect: Duration::from_secs(5),
             // A slow RSA CA under load takes seconds (vault-server 6); a frozen leader takes 27 to 31 s and is better asked anew
             // (vault-measured 5.3).
-            sign: Duration::from_secs(10),
-            // It is asked again soon.
-            probe: Duration::from_secs(5),
+            sign: Duration::from_secs(7),
+            // It is asked again soon. Together with the pause after it, a call that hangs when the server heals costs less than 10 s.
+            probe: Duration::from_secs(4),
             // A TokenReview of 20 s was seen to succeed, one that hangs takes 90 (vault-measured 3).
             login: Duration::from_secs(25),
             // It doesn't wait for locks, except on a node that takes over from a frozen one (vault-measured 5.3).

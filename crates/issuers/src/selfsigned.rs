@@ -76,7 +76,8 @@ impl SelfSigned {
             }
             why => unsigned(order, &why),
         })?;
-        Chain::for_leaf(certificate, Vec::new())
+        // It is its own CA, CA bit or not (certificate-lifecycle 3.4).
+        Chain::from_parts(vec![certificate.clone()], Some(certificate))
             .map_err(|why| broken("CertificateUnusable", &why.to_string()))
     }
 }

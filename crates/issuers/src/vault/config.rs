@@ -197,10 +197,6 @@ impl Server {
     pub fn scheme(&self) -> &'static str {
         if self.tls { "https" } else { "http" }
     }
-
-    pub(crate) fn authority(&self) -> &Authority {
-        &self.authority
-    }
 }
 
 impl Config {

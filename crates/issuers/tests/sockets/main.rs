@@ -1,7 +1,7 @@
 //! The same over real sockets on loopback: connections with numbers, TLS with its ways to fail, a server that closes what is idle.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, clippy::expect_used, dead_code)]
 
-#[path = "../vault/support.rs"]
+#[path = "../support/mod.rs"]
 mod support;
 
 mod plain;
@@ -28,24 +28,24 @@ use tokio::task::JoinSet;
 use tokio_rustls::TlsAcceptor;
 
 /// A server on loopback. It ends with the value.
-pub struct Listening {
-    pub address: SocketAddr,
+pub(crate) struct Listening {
+    pub(crate) address: SocketAddr,
     connections: tokio::sync::watch::Sender<u64>,
     _task: JoinSet<()>,
 }
 
 impl Listening {
     /// Closes every connection that is idle or busy, and goes on listening.
-    pub fn close_all(&self) {
+    pub(crate) fn close_all(&self) {
         self.connections.send_modify(|epoch| *epoch += 1);
     }
 
-    pub fn url(&self, scheme: &str) -> String {
+    pub(crate) fn url(&self, scheme: &str) -> String {
         format!("{scheme}://{}", self.address)
     }
 }
 
-pub async fn listen(server: Server1, tls: Option<rustls::ServerConfig>) -> Listening {
+pub(crate) async fn listen(server: Server1, tls: Option<rustls::ServerConfig>) -> Listening {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let (connections, watched) = tokio::sync::watch::channel(0);
@@ -91,7 +91,7 @@ async fn absolute(request: http::Request<Incoming>) -> http::Request<Full<Bytes>
 }
 
 /// A certificate of the practice root for these names.
-pub fn certificate(dns: &[&str], ips: &[&str]) -> (Certificate, PrivateKey) {
+pub(crate) fn certificate(dns: &[&str], ips: &[&str]) -> (Certificate, PrivateKey) {
     let key = support::key();
     let mut wish = wanted("server");
     wish.sans.dns = dns.iter().map(ToString::to_string).collect();
@@ -104,7 +104,10 @@ pub fn certificate(dns: &[&str], ips: &[&str]) -> (Certificate, PrivateKey) {
     (sign_leaf(&plan, &made().root, &made().root_key).unwrap(), key)
 }
 
-pub fn server_config(identity: &(Certificate, PrivateKey), wants_client: bool) -> rustls::ServerConfig {
+pub(crate) fn server_config(
+    identity: &(Certificate, PrivateKey),
+    wants_client: bool,
+) -> rustls::ServerConfig {
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let builder = rustls::ServerConfig::builder_with_provider(provider.clone())
         .with_safe_default_protocol_versions()
@@ -125,7 +128,7 @@ pub fn server_config(identity: &(Certificate, PrivateKey), wants_client: bool) -
     builder.with_single_cert(chain, key).unwrap()
 }
 
-pub fn vault(config: Config, server: &str, around: &Around) -> Vault {
+pub(crate) fn vault(config: Config, server: &str, around: &Around) -> Vault {
     let deadlines = Deadlines {
         connect: Duration::from_secs(5),
         sign: Duration::from_secs(5),
@@ -138,7 +141,7 @@ pub fn vault(config: Config, server: &str, around: &Around) -> Vault {
     Vault::new(identity(), config, Arc::new(around.clone()), common)
 }
 
-pub fn around() -> Around {
+pub(crate) fn around() -> Around {
     let around = Around::with("approle", "secretId", support::SECRET_ID);
     around.set("given", "token", "hvs.given-token");
     around

@@ -6,4 +6,5 @@ mod logins;
 mod proofs;
 mod secrets;
 mod signs;
+#[path = "../support/mod.rs"]
 mod support;

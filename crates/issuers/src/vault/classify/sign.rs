@@ -67,6 +67,11 @@ const ISSUER_400: &[Row] = &[
     // Depends on time: a shorter life may pass (vault-measured 2); `sign.rs` tries one that fits.
     (Text::Begins("cannot satisfy request, as TTL would result in notAfter of "), issuer(CA_ENDS_TOO_SOON)),
     (Text::Begins("cannot satisfy request, as NotAfter date "), issuer("CaExpired")),
+    // `issue` in place of `sign`, on a role with key_type any (Vault 1.21.1; OpenBao's text goes on differently).
+    (
+        Text::Begins("role key type \"any\" not allowed for issuing certificates"),
+        issuer("IssueInsteadOfSign"),
+    ),
     // We send no not_after: only an expired CA under `truncate` gets here (vault-measured 2).
     (Text::Whole("notAfter before notBefore"), issuer("CaExpired")),
 ];
