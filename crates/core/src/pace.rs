@@ -44,6 +44,9 @@ const PROBES: &[u64] = &[1, 2, 3, 4, 5];
 /// Waits in seconds between probes when a person must act: told within 60 s that it was mended.
 const SLOW_PROBES: &[u64] = &[2, 5, 10, 20, 30];
 
+/// The least pause between the end of one probe and the start of the next.
+const PROBE_PAUSE: Duration = Duration::from_millis(500);
+
 /// What the lane of an issuer may do now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Admission {
@@ -79,7 +82,7 @@ enum State {
     /// Well: only [`WIDTH`] binds.
     Well,
     /// One probe at a time.
-    Broken { since: Moment, class: Class, probes: u32, next: Moment },
+    Broken { class: Class, probes: u32, next: Moment },
     /// After an outage: a token bucket whose rate grows with each success.
     Recovering { rate: f64, tokens: f64, filled: Moment },
 }
@@ -91,13 +94,14 @@ pub struct Pace {
     in_flight: usize,
     failures: u32,
     first_failure: Option<Moment>,
+    probe_started: Option<Moment>,
     salt: String,
 }
 
 impl Pace {
     /// A pace for an issuer nothing is known about yet. `salt` (its UID) spreads the probes of different issuers apart.
     pub fn new(salt: impl Into<String>) -> Pace {
-        Pace { state: State::Well, in_flight: 0, failures: 0, first_failure: None, salt: salt.into() }
+        Pace { state: State::Well, in_flight: 0, failures: 0, first_failure: None, probe_started: None, salt: salt.into() }
     }
 
     /// May one more call start? On [`Admission::Go`] and [`Admission::Probe`] the call counts as started.
@@ -109,6 +113,7 @@ impl Pace {
             State::Broken { next, .. } if now < *next => return Admission::NotBefore(*next),
             State::Broken { .. } => {
                 self.in_flight += 1;
+                self.probe_started = Some(now);
                 return Admission::Probe;
             }
             State::Recovering { rate, tokens, filled } => {
@@ -187,9 +192,9 @@ impl Pace {
         self.failures = self.failures.saturating_add(1);
         self.first_failure.get_or_insert(now);
         self.state = match self.state {
-            State::Broken { since, probes, .. } => {
+            State::Broken { probes, .. } => {
                 let probes = probes.saturating_add(1);
-                State::Broken { since, class, probes, next: self.after(class, probes, retry_after, now) }
+                State::Broken { class, probes, next: self.after(class, probes, retry_after, now) }
             }
             // A rate limit while we recover is an answer to our pace, not a new outage: slow down first.
             State::Recovering { rate, .. }
@@ -202,7 +207,7 @@ impl Pace {
                 }
             }
             _ if self.failures >= TRIP_AFTER => {
-                State::Broken { since: now, class, probes: 0, next: self.after(class, 0, retry_after, now) }
+                State::Broken { class, probes: 0, next: self.after(class, 0, retry_after, now) }
             }
             state => state,
         };
@@ -216,7 +221,9 @@ impl Pace {
         let rung = usize::try_from(probes).unwrap_or(usize::MAX);
         let base = Duration::from_secs(rungs.get(rung).or(rungs.last()).copied().unwrap_or(5));
         let wait = base / 2 + (base / 2).mul_f64(Jitter::of(&self.salt, probes).value());
-        now.plus(wait.max(retry_after.unwrap_or_default()))
+        // A probe that hung has waited already: what counts is the time between the starts of two probes.
+        let started = self.probe_started.unwrap_or(now);
+        started.plus(wait).max(now.plus(PROBE_PAUSE)).max(now.plus(retry_after.unwrap_or_default()))
     }
 }
 

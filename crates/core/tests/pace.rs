@@ -145,3 +145,17 @@ fn a_healthy_issuer_never_has_more_than_its_width_in_flight() {
     pace.given_back();
     assert_eq!(pace.admit(at(0)), Admission::Go);
 }
+
+#[test]
+fn a_probe_that_hung_is_followed_at_once_because_it_has_waited_already() {
+    let mut pace = broken(Class::Transient);
+    let mut now = at(0);
+    for _ in 0..10 {
+        let started = probe_at(&mut pace, now);
+        let gave_up = started.plus(Duration::from_secs(4));
+        pace.answered(Answered::Failed { class: Class::Transient, overloaded: true, retry_after: None }, gave_up);
+        now = gave_up;
+    }
+    let next = probe_at(&mut pace, now);
+    assert!(next.since(now) <= Duration::from_secs(1), "{:?}", next.since(now));
+}
