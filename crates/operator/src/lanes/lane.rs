@@ -208,7 +208,7 @@ impl Lane {
         let mut state = self.lock();
         let was_broken = state.pace.is_broken();
         let retry_after = failure.retry_after.map(|wait| wait.min(cap));
-        let overloaded = matches!(failure.code, "RateLimited" | "TimedOut");
+        let overloaded = matches!(failure.code, "RateLimited" | "NoAnswer" | "ServerTimeout");
         state.pace.answered(Answered::Failed { class: failure.class, overloaded, retry_after }, now);
         let since = state.trouble.as_ref().map_or(at, |trouble| trouble.since);
         state.trouble = Some(Trouble { failure: failure.clone(), since });
