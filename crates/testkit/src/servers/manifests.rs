@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
-use kube::api::{DynamicObject, Patch, PatchParams};
+use kube::api::{ApiResource, DynamicObject, ListParams, Patch, PatchParams, WatchParams};
 use kube::core::GroupVersionKind;
 use kube::discovery::{self, Scope};
 use kube::{Api, Client, ResourceExt};
@@ -51,14 +51,18 @@ async fn apply_one(client: &Client, object: &DynamicObject, namespace: &str) -> 
     Ok(())
 }
 
-/// Waits until every definition in the cluster is served.
+/// Waits until every definition in the cluster is served, watches included: right after it is established the API
+/// server answers 429 to a watch while it fills its cache, and a client that meets that waits a second.
 pub async fn await_established(client: &Client) -> Result<()> {
     let definitions: Api<CustomResourceDefinition> = Api::all(client.clone());
     let give_up = Instant::now() + ESTABLISHED_WITHIN;
     loop {
-        let all = definitions.list(&Default::default()).await?;
-        let waiting: Vec<_> =
-            all.iter().filter(|crd| !is_established(crd)).map(ResourceExt::name_any).collect();
+        let mut waiting = Vec::new();
+        for definition in definitions.list(&ListParams::default()).await? {
+            if !(is_established(&definition) && can_be_watched(client, &definition).await) {
+                waiting.push(definition.name_any());
+            }
+        }
         if waiting.is_empty() {
             return Ok(());
         }
@@ -75,4 +79,13 @@ fn is_established(definition: &CustomResourceDefinition) -> bool {
         .into_iter()
         .flatten()
         .any(|condition| condition.type_ == "Established" && condition.status == "True")
+}
+
+async fn can_be_watched(client: &Client, definition: &CustomResourceDefinition) -> bool {
+    let names = &definition.spec.names;
+    let Some(version) = definition.spec.versions.iter().find(|version| version.served) else { return false };
+    let gvk = GroupVersionKind::gvk(&definition.spec.group, &version.name, &names.kind);
+    let kind = ApiResource::from_gvk_with_plural(&gvk, &names.plural);
+    let api: Api<DynamicObject> = Api::all_with(client.clone(), &kind);
+    api.watch(&WatchParams::default(), "0").await.is_ok()
 }
