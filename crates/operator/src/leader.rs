@@ -3,7 +3,6 @@
 
 use std::time::Duration;
 
-use jiff::Timestamp;
 use k8s_openapi::api::coordination::v1::{Lease, LeaseSpec};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::MicroTime;
 use kube::api::{Api, ObjectMeta, PostParams};
@@ -11,6 +10,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
+use crate::clock::Clock;
 use crate::fence::Fence;
 
 /// How the election is held.
@@ -56,14 +56,15 @@ pub struct Candidate {
     election: Election,
     leases: Api<Lease>,
     fence: Fence,
+    clock: Clock,
     seen: Option<(LeaseSpec, Instant)>,
 }
 
 impl Candidate {
     /// A candidate over a client that isn't fenced.
-    pub fn new(client: kube::Client, election: Election, fence: Fence) -> Candidate {
+    pub fn new(client: kube::Client, election: Election, fence: Fence, clock: Clock) -> Candidate {
         let leases = Api::namespaced(client, &election.namespace);
-        Candidate { election, leases, fence, seen: None }
+        Candidate { election, leases, fence, clock, seen: None }
     }
 
     /// Waits until we hold the lease. Returns false if `stop` came first.
@@ -167,7 +168,7 @@ impl Candidate {
     }
 
     fn record(&self, old: Option<&Lease>) -> Lease {
-        let now = MicroTime(Timestamp::now());
+        let now = MicroTime(self.clock.now());
         let spec = old.and_then(|lease| lease.spec.clone()).unwrap_or_default();
         let was_ours = spec.holder_identity.as_deref() == Some(self.election.identity.as_str());
         let transitions = spec.lease_transitions.unwrap_or(0);
@@ -204,7 +205,7 @@ impl Candidate {
         }
         spec.holder_identity = None;
         spec.lease_duration_seconds = Some(1);
-        spec.renew_time = Some(MicroTime(Timestamp::now()));
+        spec.renew_time = Some(MicroTime(self.clock.now()));
         match self.leases.replace(&self.election.name, &PostParams::default(), &lease).await {
             Ok(_) => info!(lease = %self.election.name, "released the lease"),
             Err(error) => warn!(lease = %self.election.name, %error, "could not release the lease"),

@@ -109,7 +109,12 @@ impl Operator {
                 Ended::Stopped
             }
             Some(election) => {
-                let mut candidate = Candidate::new(self.unfenced.clone(), election, self.fence.clone());
+                let mut candidate = Candidate::new(
+                    self.unfenced.clone(),
+                    election,
+                    self.fence.clone(),
+                    self.context.clock.clone(),
+                );
                 self.lead(&mut candidate, synced, &stop).await
             }
         };
