@@ -14,7 +14,7 @@ mod token;
 
 pub(super) use login::WRONG_CREDENTIALS;
 pub(super) use sign::{CA_ENDS_TOO_SOON, TOKEN_SPENT};
-pub(super) use token::{MAY_NOT_LOOK, TOKEN_REFUSED};
+pub(super) use token::MAY_NOT_LOOK;
 
 /// What an answer means, before it is put into words.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -153,6 +153,7 @@ fn of_trouble(trouble: &Trouble) -> Verdict {
         TroubleKind::TooLarge(_) => transient("AnswerTooLarge"),
         TroubleKind::Tls(_) => transient("TlsFailed"),
         TroubleKind::BadRedirect(_) => transient("RedirectNotFollowed"),
+        TroubleKind::BadProxy(_) => access("ProxyNotSpoken", Blamed::Server),
         // Wrong at configuration time, but also the sign of a rotation under way: it goes on, slowly, and is told (vault-server 1.11).
         TroubleKind::Untrusted(_) => access("ServerNotTrusted", Blamed::Server),
         TroubleKind::NotTls => access("ServerSpeaksNoTls", Blamed::Server),

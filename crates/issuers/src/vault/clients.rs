@@ -10,7 +10,7 @@ use super::client::Client;
 use super::config::{Auth, Ca, PairRef};
 use crate::flight::Kept;
 use crate::surroundings::{self, failure};
-use crate::wire::{Identity, Numbers, Terms, TlsFault, client_config};
+use crate::wire::{Identity, Numbers, Terms, TlsFault, Trust, client_config};
 
 pub(super) struct Clients {
     numbers: Arc<Numbers>,
@@ -77,7 +77,12 @@ impl Inner {
             }
         };
         let identity = identity.as_ref().map(|(certificate, key)| Identity { certificate, key });
-        let tls = client_config(bundle.as_deref(), identity.as_ref());
+        let trust = match &bundle {
+            Some(pem) => Trust::Bundle(pem),
+            None if self.config.server.is_tls() => Trust::System,
+            None => Trust::Nobody,
+        };
+        let tls = client_config(trust, identity.as_ref());
         let tls = tls.map_err(|fault| self.no_tls(fault, pair.as_ref()))?;
         let terms = Terms {
             tls: Arc::new(tls),

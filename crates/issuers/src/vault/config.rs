@@ -128,6 +128,11 @@ impl ApiPath {
         ApiPath(path)
     }
 
+    /// Whether nothing is left of what was written.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// The path.
     pub fn as_str(&self) -> &str {
         &self.0
@@ -135,7 +140,10 @@ impl ApiPath {
 
     /// Whether it leads to OpenBao's CEL roles, whose refusals have status 500 (vault-server 3.7).
     pub fn is_cel(&self) -> bool {
-        self.0.split('/').any(|segment| segment == "cel")
+        let segments: Vec<_> = self.0.split('/').collect();
+        // After the mount, `cel` and then `sign` or `issue`: a mount may be called `cel` as well.
+        let leads_there = |pair: &[&str]| matches!(pair, ["cel", "sign" | "issue"]);
+        segments.get(1..).unwrap_or_default().windows(2).any(leads_there)
     }
 }
 
@@ -191,6 +199,11 @@ impl Server {
     /// The address, for messages.
     pub fn shown(&self) -> String {
         format!("{}://{}{}", self.scheme(), self.authority, self.prefix)
+    }
+
+    /// Whether it is spoken to over TLS.
+    pub fn is_tls(&self) -> bool {
+        self.tls
     }
 
     /// `https` or `http`.
@@ -279,5 +292,6 @@ mod tests {
         }
         assert!(ApiPath::new("pki/cel/sign/web").is_cel());
         assert!(!ApiPath::new("pki-cel/sign/web").is_cel());
+        assert!(!ApiPath::new("cel/sign/web").is_cel(), "a mount of that name");
     }
 }

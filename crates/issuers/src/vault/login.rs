@@ -13,7 +13,7 @@ use zeroize::Zeroizing;
 use super::Inner;
 use super::answer::{Answer, Asked, Body, Got, Reply};
 use super::auth::{self, Login};
-use super::classify::{self, classify};
+use super::classify::{self, Denial, classify, denial};
 use super::client::{Ask, Client, Repeat};
 use super::config::{ApiPath, Auth};
 use super::lockout::{HeldBack, Seat, Tried};
@@ -172,7 +172,7 @@ impl Inner {
             Ok(Some(reply)) => facts(&reply.body),
             // It may not look at itself: used as it is, for ever.
             Ok(None) => (eternal(), Vec::new(), None),
-            Err(failure) => return Err(failure),
+            Err(not_seen) => return Err(not_seen.failure),
         };
         Ok(Granted {
             text: token.text.clone(),
@@ -186,8 +186,9 @@ impl Inner {
     }
 
     /// Looks at the token; `None` if it is good but may not look at itself.
-    pub(super) async fn look_up(self: &Arc<Self>, token: &Arc<Token>) -> Result<Option<Reply>, Failure> {
-        let client = self.client().await?;
+    pub(super) async fn look_up(self: &Arc<Self>, token: &Arc<Token>) -> Result<Option<Reply>, NotSeen> {
+        let unseen = |failure| NotSeen { failure, denial: None };
+        let client = self.client().await.map_err(unseen)?;
         let path = ApiPath::known("auth/token/lookup-self".to_owned());
         let ask = Ask { token: Some(token.text.as_str()), ..Ask::get(&path, self.common.deadlines.look_up) };
         let credentials = auth::credentials(&self.config.auth);
@@ -198,7 +199,7 @@ impl Inner {
                 Ok(got.ok())
             }
             Err(failure) if failure.code == classify::MAY_NOT_LOOK => Ok(None),
-            Err(failure) => Err(failure),
+            Err(failure) => Err(NotSeen { failure, denial: got.as_ref().ok().and_then(denial) }),
         }
     }
 
@@ -253,6 +254,12 @@ impl Inner {
     pub(super) fn newest_token(&self) -> TokenNumber {
         self.tokens.newest()
     }
+}
+
+/// A token that couldn't be looked at, and whether because Vault refuses it.
+pub(super) struct NotSeen {
+    pub(super) failure: Failure,
+    pub(super) denial: Option<Denial>,
 }
 
 /// What a flight is for.

@@ -1,21 +1,19 @@
 //! A 403 that says "your policy doesn't allow this": true, or said by a node that lives in the past (vault-measured 1.1, 1.5)?
 //! The first sighting is kept and judged at a later attempt; no call ever waits for the proof. Unproved it stays Transient.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use everleaf_core::failure::{Blame, Call, Class, CommittedWrite, ConnectionId, Failure, Says, TokenNumber};
+use everleaf_core::failure::{Blame, Class, CommittedWrite, ConnectionId, Failure, Says, TokenNumber};
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 use serde_json::Value;
-use std::sync::Arc;
 
 use super::Inner;
-use super::answer::{Asked, Body, Got};
-use super::classify::{Denial, denial};
+use super::answer::{Asked, Body};
+use super::classify::Denial;
 use super::client::Ask;
 use super::config::ApiPath;
-use super::tokens::Token;
-use crate::surroundings::failure;
+use super::tokens::{Origin, Token};
 use crate::wire::Over;
 
 /// How far apart the two refusals must be: longer than any lag of a sound cluster (vault-measured 7).
@@ -205,23 +203,30 @@ impl Inner {
         Some(verbs(&reply.body))
     }
 
-    /// A token was refused though it is fresh: a login doesn't cure it (vault-measured 1.6).
-    pub(super) fn still_refused(&self, got: &Got, unproved: Failure, token: &Token) -> Failure {
-        let which = got.as_ref().ok().and_then(denial);
-        let given = token.origin == super::tokens::Origin::Given;
-        let credentials = super::auth::credentials(&self.config.auth);
-        match which {
-            _ if given => {
-                let says = format!("Vault refuses the token: {}", unproved.says);
-                failure(Class::Access, Call::Sign, "TokenRefused", &says, credentials)
-            }
+    /// A token was refused, and no other is to be had: a login doesn't cure it (vault-measured 1.6).
+    pub(super) fn still_refused(&self, denial: Option<Denial>, unproved: Failure, token: &Token) -> Failure {
+        if token.origin == Origin::Given {
+            let says = Says::new(&format!("Vault refuses the token: {}", unproved.says));
+            let blame = super::auth::credentials(&self.config.auth);
+            return Failure { class: Class::Access, code: "TokenRefused", says, blame, ..unproved };
+        }
+        match denial {
             Some(Denial::Bare) => {
-                let says = "Vault refuses a token that it has just made: look at the CIDR list of the auth role \
-                            (token_bound_cidrs) and whether its entity is disabled";
-                failure(Class::Access, Call::Sign, "FreshTokenRefused", says, Blame::Issuer)
+                let says = Says::new(
+                    "Vault refuses a token that it has just made: look at the CIDR list of the auth role (token_bound_cidrs) \
+                     and whether its entity is disabled",
+                );
+                Failure {
+                    class: Class::Access,
+                    code: "FreshTokenRefused",
+                    says,
+                    blame: Blame::Issuer,
+                    ..unproved
+                }
             }
             // Not known on that node yet, or a leased role that uses tokens up.
-            Some(Denial::Invalid | Denial::Policy) | None => unproved,
+            Some(Denial::Invalid) => Failure { class: Class::Transient, ..unproved },
+            Some(Denial::Policy) | None => unproved,
         }
     }
 }

@@ -20,12 +20,12 @@ const CERT_PATH: &str = "/v1/auth/cert";
 impl Config {
     /// Reads a spec.
     pub fn from_spec(identity: &IssuerIdentity, spec: &VaultIssuer) -> Result<Config, SpecError> {
-        if spec.server.is_empty() || spec.path.is_empty() {
+        let path = ApiPath::new(&spec.path);
+        if spec.server.is_empty() || path.is_empty() {
             return fault("spec.vault.server and spec.vault.path are both required");
         }
         let server =
             Server::parse(&spec.server).or_else(|why| fault(&format!("spec.vault.server: {why}")))?;
-        let path = ApiPath::new(&spec.path);
         if has_dots(&spec.path) {
             return fault("spec.vault.path must not hold a segment \"..\"");
         }

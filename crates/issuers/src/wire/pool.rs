@@ -159,17 +159,21 @@ impl Pool {
     async fn dial(&self, place: &Place) -> Result<TcpStream, Trouble> {
         let uri = place.uri()?;
         let tcp = tcp_connector();
-        let stream = match self.0.proxies.intercept(&uri).filter(|_| !is_loopback(&place.authority)) {
-            None => tcp.oneshot(uri).await.map_err(|error| Trouble::from_error(&error, false))?,
-            Some(proxy) => {
-                let tunnel = Tunnel::new(proxy.uri().clone(), tcp);
-                let tunnel = match proxy.basic_auth() {
-                    Some(auth) => tunnel.with_auth(auth.clone()),
-                    None => tunnel,
-                };
-                tunnel.oneshot(uri).await.map_err(|error| Trouble::from_error(&error, false))?
-            }
+        let Some(proxy) = self.0.proxies.intercept(&uri).filter(|_| !is_loopback(&place.authority)) else {
+            let stream = tcp.oneshot(uri).await.map_err(|error| Trouble::from_error(&error, false))?;
+            return Ok(stream.into_inner());
         };
+        let scheme = proxy.uri().scheme_str().unwrap_or_default();
+        if scheme != "http" {
+            return Err(Trouble::before_sending(TroubleKind::BadProxy(scheme.to_owned())));
+        }
+        let tunnel = Tunnel::new(proxy.uri().clone(), tcp);
+        let tunnel = match proxy.basic_auth() {
+            Some(auth) => tunnel.with_auth(auth.clone()),
+            None => tunnel,
+        };
+        let stream =
+            tunnel.oneshot(with_port(uri)?).await.map_err(|error| Trouble::from_error(&error, false))?;
         Ok(stream.into_inner())
     }
 
@@ -253,6 +257,19 @@ impl Place {
         let uri = Uri::builder().scheme(scheme).authority(self.authority.clone()).path_and_query("/").build();
         uri.map_err(|_| Trouble::before_sending(TroubleKind::NameNotResolved))
     }
+}
+
+/// A tunnel is asked for by host and port.
+fn with_port(uri: Uri) -> Result<Uri, Trouble> {
+    let unusable = || Trouble::before_sending(TroubleKind::NameNotResolved);
+    if uri.port().is_some() {
+        return Ok(uri);
+    }
+    let port = if uri.scheme() == Some(&Scheme::HTTPS) { 443 } else { 80 };
+    let mut parts = uri.into_parts();
+    let host = parts.authority.as_ref().map(Authority::host).unwrap_or_default();
+    parts.authority = Some(format!("{host}:{port}").parse().map_err(|_| unusable())?);
+    Uri::from_parts(parts).map_err(|_| unusable())
 }
 
 fn is_loopback(authority: &Authority) -> bool {

@@ -10,6 +10,19 @@ use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 use rustls_platform_verifier::BuilderVerifierExt;
 
+use super::pinned::Pinned;
+
+/// Whom to trust.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Trust<'a> {
+    /// The system's roots.
+    System,
+    /// The certificates of this PEM text, and no others.
+    Bundle(&'a [u8]),
+    /// Nobody: TLS isn't spoken.
+    Nobody,
+}
+
 /// A client certificate, as PEM.
 pub(crate) struct Identity<'a> {
     /// The certificate, with those above it.
@@ -41,18 +54,22 @@ pub(crate) enum TlsFault {
 /// HTTP/1.1 only: one call at a time on a connection, so that a number says which node answered.
 const PROTOCOL: &[u8] = b"http/1.1";
 
-/// Makes the terms of TLS. Without a bundle the system's roots are trusted.
+/// Makes the terms of TLS.
 pub(crate) fn client_config(
-    bundle: Option<&[u8]>,
+    trust: Trust<'_>,
     identity: Option<&Identity<'_>>,
 ) -> Result<ClientConfig, TlsFault> {
     let provider = Arc::new(aws_lc_rs::default_provider());
     let versions =
         ClientConfig::builder_with_provider(provider.clone()).with_safe_default_protocol_versions();
     let builder = versions.map_err(|_| TlsFault::System)?;
-    let builder = match bundle {
-        None => builder.with_platform_verifier().map_err(|_| TlsFault::System)?,
-        Some(pem) => builder.with_webpki_verifier(verifier(pem, &provider)?),
+    let builder = match trust {
+        Trust::Nobody => builder.with_root_certificates(RootCertStore::empty()),
+        Trust::System => builder.with_platform_verifier().map_err(|_| TlsFault::System)?,
+        // Not less verification but the usual one and a case beside it, see `pinned.rs`.
+        Trust::Bundle(pem) => {
+            builder.dangerous().with_custom_certificate_verifier(Arc::new(verifier(pem, &provider)?))
+        }
     };
     let mut config = match identity {
         None => builder.with_no_client_auth(),
@@ -65,16 +82,16 @@ pub(crate) fn client_config(
     Ok(config)
 }
 
-fn verifier(pem: &[u8], provider: &Arc<CryptoProvider>) -> Result<Arc<WebPkiServerVerifier>, TlsFault> {
-    let mut roots = RootCertStore::empty();
+fn verifier(pem: &[u8], provider: &Arc<CryptoProvider>) -> Result<Pinned, TlsFault> {
     // A bundle may hold certificates that aren't understood; one good one is enough (vault-issuer 1.1).
-    let certificates = CertificateDer::pem_slice_iter(pem).filter_map(Result::ok);
-    roots.add_parsable_certificates(certificates);
+    let certificates: Vec<_> = CertificateDer::pem_slice_iter(pem).filter_map(Result::ok).collect();
+    let mut roots = RootCertStore::empty();
+    roots.add_parsable_certificates(certificates.iter().cloned());
     if roots.is_empty() {
         return Err(TlsFault::Bundle);
     }
-    let verifier = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider.clone()).build();
-    verifier.map_err(|_| TlsFault::Bundle)
+    let usual = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider.clone()).build();
+    Ok(Pinned::new(usual.map_err(|_| TlsFault::Bundle)?, certificates))
 }
 
 fn read(identity: &Identity<'_>) -> Result<(Vec<CertificateDer<'static>>, PrivateKeyDer<'static>), TlsFault> {

@@ -47,6 +47,8 @@ pub enum TroubleKind {
     Tls(String),
     /// A redirect that isn't followed.
     BadRedirect(String),
+    /// The proxy that the environment names is of a kind that isn't spoken; its scheme.
+    BadProxy(String),
 }
 
 impl Trouble {
@@ -106,6 +108,7 @@ impl TroubleKind {
             TroubleKind::NotTls => "the server doesn't speak TLS on that port".to_owned(),
             TroubleKind::Tls(why) => format!("TLS failed: {why}"),
             TroubleKind::BadRedirect(why) => why.clone(),
+            TroubleKind::BadProxy(scheme) => format!("proxies are spoken to over http only, not {scheme}"),
         }
     }
 }
@@ -117,6 +120,7 @@ fn is_before_sending(kind: &TroubleKind) -> bool {
         | TroubleKind::Unreachable
         | TroubleKind::ConnectDeadline(_)
         | TroubleKind::Untrusted(_)
+        | TroubleKind::BadProxy(_)
         | TroubleKind::NotTls => true,
         // In TLS 1.3 the server judges the client certificate after the first request has left.
         TroubleKind::ClientCertificate(_)

@@ -156,6 +156,50 @@ async fn something_else_than_http_is_transient() {
     other.abort();
 }
 
+/// The peer honours the proxy of the environment (vault-issuer 1.3); so do we, by a tunnel, so that no proxy sees a token.
+#[tokio::test]
+async fn a_proxy_is_asked_for_a_tunnel() {
+    use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
+    let server = Server1::default();
+    let listening = listen(server.clone(), None).await;
+    let proxy = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = proxy.local_addr().unwrap();
+    let asked = std::sync::Arc::new(std::sync::Mutex::new(Vec::new()));
+    let (to, heard) = (listening.address, asked.clone());
+    let task = tokio::spawn(async move {
+        loop {
+            let (stream, _) = proxy.accept().await.unwrap();
+            let heard = heard.clone();
+            tokio::spawn(async move {
+                let mut stream = BufReader::new(stream);
+                let mut line = String::new();
+                stream.read_line(&mut line).await.unwrap();
+                heard.lock().unwrap().push(line.trim().to_owned());
+                while line != "\r\n" {
+                    line.clear();
+                    stream.read_line(&mut line).await.unwrap();
+                }
+                stream.get_mut().write_all(b"HTTP/1.1 200 OK\r\n\r\n").await.unwrap();
+                let mut there = tokio::net::TcpStream::connect(to).await.unwrap();
+                let _ = tokio::io::copy_bidirectional(&mut stream, &mut there).await;
+            });
+        }
+    });
+    let over = |proxy: String| {
+        let matcher = hyper_util::client::proxy::matcher::Matcher::builder().all(proxy).build();
+        let network = everleaf_issuers::wire::Network::Sockets(std::sync::Arc::new(matcher));
+        let common = everleaf_issuers::Common { network, ..Default::default() };
+        let server = everleaf_issuers::vault::config::Server::parse("http://vault.internal:8200").unwrap();
+        let config = everleaf_issuers::vault::config::Config { server, ..plain() };
+        everleaf_issuers::vault::Vault::new(identity(), config, std::sync::Arc::new(around()), common)
+    };
+    assert!(is_issued(&sign(&over(format!("http://{address}")), start()).await));
+    assert_eq!(*asked.lock().unwrap(), ["CONNECT vault.internal:8200 HTTP/1.1"]);
+    let socks = failure(&sign(&over(format!("socks5://{address}")), start()).await);
+    assert_eq!((socks.class, socks.code), (Class::Access, "ProxyNotSpoken"));
+    task.abort();
+}
+
 #[tokio::test]
 async fn without_a_bundle_the_systems_roots_are_asked_and_nothing_panics() {
     let mut config = plain();
@@ -163,8 +207,10 @@ async fn without_a_bundle_the_systems_roots_are_asked_and_nothing_panics() {
     let server = Server1::default();
     let listening = listen(server.clone(), None).await;
     let vault = vault(config, &listening.url("http"), &around());
-    let answered = sign(&vault, start()).await;
-    if !is_issued(&answered) {
-        assert_eq!(failure(&answered).code, "NoTrustedAuthorities");
-    }
+    assert!(is_issued(&sign(&vault, start()).await), "plain HTTP asks for no roots");
+    let mut config = plain();
+    config.ca = Ca::System;
+    let vault = crate::vault(config, &listening.url("https"), &around());
+    let failure = failure(&sign(&vault, start()).await);
+    assert!(matches!(failure.code, "NoTrustedAuthorities" | "ServerSpeaksNoTls"), "{failure:?}");
 }

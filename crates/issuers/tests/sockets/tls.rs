@@ -2,6 +2,7 @@
 
 use everleaf_core::failure::{Blame, Class};
 use everleaf_core::wanted::KeyEncoding;
+use everleaf_core::x509::{Csr, sign_self};
 use everleaf_issuers::surroundings::KeyRef;
 use everleaf_issuers::vault::config::{ApiPath, Auth, Ca, Config, PairRef};
 use rustls_pki_types::ServerName;
@@ -35,6 +36,50 @@ async fn the_bundle_is_trusted_and_nothing_else() {
     let failure = failure(&sign(&vault(wrong, &listening.url("https"), &around()), start()).await);
     assert_eq!((failure.class, failure.code), (Class::Access, "ServerNotTrusted"));
     assert_eq!(failure.blame, Blame::Server(listening.url("https")));
+}
+
+/// A self-signed server whose certificate is its own bundle: Go's clients take it, so its users have it.
+#[tokio::test]
+async fn a_server_certificate_in_the_bundle_is_taken_by_its_name_and_within_its_life() {
+    let own = |dns: &str, ends: &str| {
+        let key = key();
+        let mut wish = wanted("server");
+        wish.sans.dns = vec![dns.to_owned()];
+        wish.sans.ips.clear();
+        wish.is_ca = true;
+        let csr = Csr::build(&wish, &key).unwrap();
+        let mut plan = plan(&csr, 1, true);
+        plan.not_before = "2020-01-01T00:00:00Z".parse().unwrap();
+        plan.not_after = ends.parse().unwrap();
+        (sign_self(&plan, &key).unwrap(), key)
+    };
+    let (good, old, other) = (
+        own("vault.internal", "2045-01-01T00:00:00Z"),
+        own("vault.internal", "2021-01-01T00:00:00Z"),
+        own("other", "2045-01-01T00:00:00Z"),
+    );
+    let cases = [
+        (&good, &good, None),
+        (&old, &old, Some("expired")),
+        (&other, &other, Some("other")),
+        (&good, &other, Some("")),
+    ];
+    for (served, bundle, refused) in cases {
+        let server = Server1::default();
+        let listening = listen(server.clone(), Some(server_config(served, false))).await;
+        let name = Some(ServerName::try_from("vault.internal").unwrap());
+        let pem = bundle.0.to_pem().into_bytes();
+        let config = Config { ca: Ca::Inline(pem), server_name: name, ..config(approle()) };
+        let answered = sign(&vault(config, &listening.url("https"), &around()), start()).await;
+        match refused {
+            None => assert!(is_issued(&answered), "{answered:?}"),
+            Some(word) => {
+                let failure = failure(&answered);
+                assert_eq!(failure.code, "ServerNotTrusted");
+                assert!(failure.says.as_str().contains(word), "{}", failure.says);
+            }
+        }
+    }
 }
 
 #[tokio::test]

@@ -147,6 +147,9 @@ async fn a_token_that_is_refused_however_fresh_it_is_makes_a_login_a_minute_at_m
         pass(1).await;
     }
     assert!((10..=13).contains(&bench.server.logins()), "{}", bench.server.logins());
+    bench.server.script(|seen| seen.token.is_some().then(|| error(403, BARE)));
+    let failure = bench.vault.check().await.unwrap_err();
+    assert_eq!((failure.class, failure.code), (Class::Access, "FreshTokenRefused"));
     bench.server.well();
     bench.chain().await;
 }

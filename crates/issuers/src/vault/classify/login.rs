@@ -102,7 +102,7 @@ const AWS: &[Row] = &[
 /// The credentials are wrong, as far as this answer says; the only one that counts toward AppRole's lock-out.
 pub(in crate::vault) const WRONG_CREDENTIALS: &str = "WrongCredentials";
 /// The login was refused without a reason.
-pub(in crate::vault) const LOGIN_DENIED: &str = "LoginDenied";
+const LOGIN_DENIED: &str = "LoginDenied";
 
 pub(super) fn of(reply: &Reply, method: Method) -> Option<Verdict> {
     match (reply.status, &reply.body) {

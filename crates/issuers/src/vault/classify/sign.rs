@@ -81,7 +81,7 @@ pub(in crate::vault) const CA_ENDS_TOO_SOON: &str = "CaEndsTooSoon";
 /// The token's uses are spent, or it is unknown: a new login cures it.
 pub(in crate::vault) const TOKEN_SPENT: &str = "TokenSpent";
 /// The policy says no, as far as this node knows: `probe.rs` looks for proof.
-pub(in crate::vault) const DENIED_BY_POLICY: &str = "DeniedByPolicy";
+const DENIED_BY_POLICY: &str = "DeniedByPolicy";
 
 /// Status 500 with one of these at its end comes from the mount's configuration; the same beginning carries faults of storage
 /// (vault-measured 7).

@@ -162,6 +162,7 @@ fn troubles() -> Vec<TroubleKind> {
         TroubleKind::NotTls,
         TroubleKind::Tls(text()),
         TroubleKind::BadRedirect(text()),
+        TroubleKind::BadProxy("socks5".to_owned()),
     ]
 }
 

@@ -6,11 +6,11 @@ use super::{Denial, Verdict, access, denial, inner, is_success, transient};
 use crate::vault::answer::{Asked, Body, Reply};
 
 /// The token is refused by Vault.
-pub(in crate::vault) const TOKEN_REFUSED: &str = "TokenRefused";
+const TOKEN_REFUSED: &str = "TokenRefused";
 /// The token is good, but may not look at itself (no default policy, vault-measured 4).
 pub(in crate::vault) const MAY_NOT_LOOK: &str = "MayNotLook";
 /// This token can't be renewed; a login takes its place (vault-measured 3).
-pub(in crate::vault) const NOT_RENEWABLE: &str = "NotRenewable";
+const NOT_RENEWABLE: &str = "NotRenewable";
 
 /// Whole texts of renewals that will never work for this token.
 const NOT_RENEWABLE_TEXTS: &[&str] = &[
