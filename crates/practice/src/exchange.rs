@@ -26,6 +26,15 @@ use crate::state::audit::{Record, Seen};
 use crate::sys::status::Status;
 use crate::world::{Seat, World};
 
+/// An extension of every answer: the node that gave it, and the connection that carried it (0 where there are none).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ServedBy {
+    /// The node.
+    pub node: usize,
+    /// The connection's number.
+    pub connection: u64,
+}
+
 /// A request on its way.
 pub(crate) struct Exchange<'a> {
     practice: &'a Practice,
@@ -221,7 +230,7 @@ impl<'a> Exchange<'a> {
 
     /// Odd paths, node-state calls, sealing, quotas, a broken audit device.
     fn before_the_token(&self, world: &mut World, status: &Status, now: Timestamp) -> Option<Raw> {
-        if let Some(raw) = odd_path(&self.raw_path, world.product) {
+        if let Some(raw) = odd_path(&self.method, &self.raw_path, world.product) {
             return Some(raw);
         }
         let sealed = !status.initialized || status.sealed;
@@ -383,6 +392,8 @@ impl<'a> Exchange<'a> {
             body = body.dripping(Drip { piece, pause });
         }
         let mut response = Response::new(body);
+        let connection = self.practice.connection.as_ref().map_or(0, |connection| connection.number);
+        response.extensions_mut().insert(ServedBy { node: self.practice.index, connection });
         *response.status_mut() =
             StatusCode::from_u16(raw.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         let headers = response.headers_mut();

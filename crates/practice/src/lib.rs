@@ -33,7 +33,8 @@ pub use admin::AdminError;
 pub use auth::AwsAccount;
 pub use chance::Chance;
 pub use clock::Clock;
-pub use cluster::{Balance, Balancer, Cluster, ClusterEvent};
+pub use cluster::{Balance, Balancer, Cluster, ClusterEvent, ClusterNetwork};
+pub use exchange::ServedBy;
 pub use faults::{
     Deed, Denial, Fault, FaultId, FaultRule, Internal, Menu, Needs, Piece, RedirectTo, Row, Scene, Schedule,
     Share, by_row,

@@ -80,7 +80,7 @@ fn principal(role: &str, role_id: &str) -> Principal {
     Principal {
         role: role.to_owned(),
         alias: role_id.to_owned(),
-        display_name: "approle".to_owned(),
+        display_name: String::new(),
         metadata: json!({ "role_name": role }),
         certificate: None,
     }

@@ -121,7 +121,7 @@ pub(crate) fn finish(turn: &mut Turn<'_>, pending: Pending, answer: &StsAnswer) 
     let session = arn.rsplit('/').next().unwrap_or_default().to_owned();
     let principal = Principal {
         alias: principal_arn.clone(),
-        display_name: format!("aws-{session}"),
+        display_name: session,
         metadata: json!({
             "account_id": account,
             "auth_type": "iam",

@@ -52,7 +52,7 @@ pub(crate) fn login(
     let (name, role) = (name.clone(), role.token.clone());
     let principal = Principal {
         alias: shown.common_name.clone(),
-        display_name: format!("cert-{name}"),
+        display_name: name.clone(),
         metadata: json!({
             "cert_name": name,
             "common_name": shown.common_name,

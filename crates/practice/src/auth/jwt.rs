@@ -132,7 +132,7 @@ fn accept(turn: &mut Turn<'_>, pending: Pending, parts: &Parts) -> Handled {
         return Err(Refusal::bad(format!("claim {} not found in token", golang::quote(user_claim))));
     }
     let principal = Principal {
-        display_name: format!("jwt-{user}"),
+        display_name: user.clone(),
         alias: user,
         metadata: json!({ "role": role_name }),
         role: role_name,

@@ -141,7 +141,7 @@ pub(crate) fn finish(turn: &mut Turn<'_>, pending: Pending, reviewed: &Reviewed)
     }
     let principal = Principal {
         alias: uid.clone(),
-        display_name: format!("kubernetes-{}-{}", account.namespace, account.name),
+        display_name: format!("{}-{}", account.namespace, account.name),
         metadata: json!({
             "role": role_name,
             "service_account_name": account.name,

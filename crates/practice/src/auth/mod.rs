@@ -187,6 +187,7 @@ pub(crate) fn resume(turn: &mut Turn<'_>, step: Step, reported: Reported) -> Han
 struct Principal {
     role: String,
     alias: String,
+    /// What comes behind the mount's name in the token's display name.
     display_name: String,
     metadata: Value,
     certificate: Option<crate::state::Digest>,
@@ -213,7 +214,7 @@ fn welcome(turn: &mut Turn<'_>, place: &Place, principal: Principal, role: &Toke
         period: role.period,
         uses: role.uses,
         orphan: true,
-        display_name: principal.display_name,
+        display_name: display_name(place, &principal.display_name),
         path: format!("auth/{}login", place.mount),
         meta: principal.metadata,
         entity: entity.clone(),
@@ -228,6 +229,12 @@ fn welcome(turn: &mut Turn<'_>, place: &Place, principal: Principal, role: &Toke
     let auth = token::issue(turn, new)?;
     turn.ledger.entities.insert(key, entity);
     Ok(Reply::Data(Box::new(Success { auth: Some(auth), ..Success::default() })))
+}
+
+/// The mount's name, and what the plugin adds.
+fn display_name(place: &Place, added: &str) -> String {
+    let mount = place.mount.trim_matches('/').replace('/', "-");
+    if added.is_empty() { mount } else { format!("{mount}-{added}") }
 }
 
 /// What the login's role says when its token is renewed (vault-measured 3: a role that is gone gives 500).

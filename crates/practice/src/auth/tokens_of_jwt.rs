@@ -5,8 +5,10 @@
 use aws_lc_rs::signature::{self, UnparsedPublicKey, VerificationAlgorithm};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use der::DecodePem;
+use der::Decode;
 use serde_json::{Map, Value};
+
+use crate::pki::reading::pem_blocks;
 
 /// A token taken apart, its signature not checked.
 #[derive(Debug)]
@@ -62,7 +64,9 @@ impl Parts {
 
     /// Whether this key (SubjectPublicKeyInfo, PEM) made the signature of the token.
     pub(crate) fn signed_by(&self, token: &str, public_key_pem: &str) -> bool {
-        let Ok(key) = spki::SubjectPublicKeyInfoOwned::from_pem(public_key_pem) else { return false };
+        let block = pem_blocks(public_key_pem).into_iter().next();
+        let key = block.and_then(|(_, der)| spki::SubjectPublicKeyInfoOwned::from_der(&der).ok());
+        let Some(key) = key else { return false };
         let Some(algorithm) = algorithm(&self.alg) else { return false };
         let message = token.get(..self.signed_length).unwrap_or_default();
         let key = UnparsedPublicKey::new(algorithm, key.subject_public_key.raw_bytes());

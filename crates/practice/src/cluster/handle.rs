@@ -4,6 +4,7 @@
 
 use super::balancer::{Balance, Balancer};
 use super::events::ClusterEvent;
+use super::network::ClusterNetwork;
 use crate::faults::Deed;
 use crate::options::Options;
 use crate::practice::Practice;
@@ -59,6 +60,11 @@ impl Cluster {
     /// A balancer in front of all nodes.
     pub fn balancer(&self, balance: Balance) -> Balancer {
         Balancer::new(self.clone(), balance)
+    }
+
+    /// The network in front of the nodes: requests go to the node whose address their URI names.
+    pub fn network(&self) -> ClusterNetwork {
+        ClusterNetwork::new(self.clone())
     }
 
     /// How many nodes there are, the dead included.

@@ -5,6 +5,7 @@
 pub(crate) mod balancer;
 mod events;
 mod handle;
+mod network;
 pub(crate) mod nodes;
 pub(crate) mod standing;
 
@@ -12,3 +13,4 @@ pub use balancer::{Balance, Balancer};
 pub use events::ClusterEvent;
 pub(crate) use events::{Stage, happen};
 pub use handle::Cluster;
+pub use network::ClusterNetwork;

@@ -1,23 +1,34 @@
 //! What Vault's HTTP layer does with odd paths before anything else looks at them.
-//! Redirects to the cleaned path and to the UI are as recorded (vault-answers: "double slash", "path without /v1").
-//! Nothing here depends on state.
+//! Redirects to the cleaned path and to the UI are as recorded (vault-answers: "double slash", "path without /v1");
+//! Go's redirect has a small page for GET only.
+
+use bytes::Bytes;
 
 use super::answer::{Raw, Refusal};
 use crate::options::Product;
 
 /// The answer to a path that isn't a clean one below `/v1/`, if it isn't.
-pub(crate) fn odd_path(path: &str, product: Product) -> Option<Raw> {
+pub(crate) fn odd_path(method: &str, path: &str, product: Product) -> Option<Raw> {
     let clean = cleaned(path);
     if clean != path {
-        return Some(Raw::redirect(clean));
+        return Some(redirect(method, clean));
     }
     if path.starts_with("/v1/") {
         return None;
     }
     Some(match product {
-        Product::Vault => Raw::redirect("/ui/".to_owned()),
+        Product::Vault => redirect(method, "/ui/".to_owned()),
         Product::OpenBao => Raw::refusal(&Refusal::empty(404)),
     })
+}
+
+fn redirect(method: &str, location: String) -> Raw {
+    let page = format!("<a href=\"{location}\">Temporary Redirect</a>.\n\n");
+    let raw = Raw::redirect(location);
+    if method != "GET" {
+        return raw;
+    }
+    Raw { content_type: Some("text/html; charset=utf-8"), body: Bytes::from(page), ..raw }
 }
 
 /// Go's `path.Clean` for absolute paths; a slash at the end stays.
@@ -52,10 +63,10 @@ mod tests {
             ("/pki/sign/web", "/ui/"),
         ];
         for (path, location) in rows {
-            let raw = odd_path(path, Product::Vault).unwrap();
+            let raw = odd_path("POST", path, Product::Vault).unwrap();
             assert_eq!((raw.status, raw.headers), (307, vec![("location", location.to_owned())]));
         }
-        assert!(odd_path("/v1/pki/sign/", Product::Vault).is_none());
-        assert_eq!(odd_path("/pki/sign/web", Product::OpenBao).unwrap().status, 404);
+        assert!(odd_path("POST", "/v1/pki/sign/", Product::Vault).is_none());
+        assert_eq!(odd_path("POST", "/pki/sign/web", Product::OpenBao).unwrap().status, 404);
     }
 }

@@ -6,6 +6,8 @@ use std::error::Error;
 use std::fmt;
 use std::io;
 
+use rustls::CertificateError;
+
 /// No HTTP answer, and why.
 #[derive(Debug)]
 pub struct TransportError {
@@ -37,7 +39,10 @@ pub enum TransportKind {
 impl TransportError {
     /// An error of this kind.
     pub fn new(kind: TransportKind) -> TransportError {
-        let source = io::Error::new(io_kind(kind), words(kind));
+        let source = match distrust(kind) {
+            Some(why) => io::Error::new(io_kind(kind), rustls::Error::InvalidCertificate(why)),
+            None => io::Error::new(io_kind(kind), words(kind)),
+        };
         TransportError { kind, source }
     }
 
@@ -75,6 +80,16 @@ fn io_kind(kind: TransportKind) -> io::ErrorKind {
         TransportKind::Untrusted | TransportKind::WrongName | TransportKind::Expired => {
             io::ErrorKind::InvalidData
         }
+    }
+}
+
+/// What rustls says of the server's certificate, so that a client finds the same error as behind a socket.
+fn distrust(kind: TransportKind) -> Option<CertificateError> {
+    match kind {
+        TransportKind::Untrusted => Some(CertificateError::UnknownIssuer),
+        TransportKind::WrongName => Some(CertificateError::NotValidForName),
+        TransportKind::Expired => Some(CertificateError::Expired),
+        _ => None,
     }
 }
 

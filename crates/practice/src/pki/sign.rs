@@ -154,14 +154,18 @@ fn read_request(csr: &str, role: &Role) -> Result<Request, Refusal> {
 
 fn new_key(turn: &mut Turn<'_>, role: &Role, fields: Fields<'_>) -> Result<CaKey, Refusal> {
     let wanted = match role.key_type.as_str() {
+        "any" if turn.product == Product::Vault => String::new(),
         "any" => fields.text("key_type")?,
         fixed => fixed.to_owned(),
     };
     let kind = match wanted.as_str() {
         "" => {
-            return Err(Refusal::bad(
-                "role key type \"any\" not allowed for issuing certificates without providing key_type and/or key_bits request parameters",
-            ));
+            return Err(Refusal::bad(match turn.product {
+                Product::Vault => "role key type \"any\" not allowed for issuing certificates, only signing",
+                Product::OpenBao => {
+                    "role key type \"any\" not allowed for issuing certificates without providing key_type and/or key_bits request parameters"
+                }
+            }));
         }
         "ed25519" => CaKeyKind::Ed25519,
         // This stand-in makes no RSA keys: a P-256 key stands in for one.

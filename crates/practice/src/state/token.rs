@@ -211,6 +211,9 @@ pub(crate) fn find(turn: &Turn<'_>, value: Option<&str>, from: IpAddr) -> Result
             Product::OpenBao => Refusal::bare(),
         });
     }
+    if let Some(refusal) = bad_batch_token(turn.product, value) {
+        return Err(refusal);
+    }
     let key = digest(value);
     let token =
         turn.ledger.tokens.get(&key).filter(|token| !token.is_dead(turn.now, turn.knows_revocations_until));
@@ -225,6 +228,16 @@ pub(crate) fn find(turn: &Turn<'_>, value: Option<&str>, from: IpAddr) -> Result
         return Err(Refusal::bare());
     }
     Ok((key, token.clone()))
+}
+
+/// A batch token is base64; Vault says so with a 500 when it isn't (seen on 1.21.1; no such answer of OpenBao is known).
+fn bad_batch_token(product: Product, value: &str) -> Option<Refusal> {
+    let body = value.strip_prefix("hvb.").or_else(|| value.strip_prefix("b."))?;
+    let legal = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';
+    let stray = body.bytes().position(|byte| !legal(byte));
+    let at = stray.or_else(|| (body.len() % 4 == 1).then(|| body.len() - 1))?;
+    let text = format!("error performing token check: illegal base64 data at input byte {at}");
+    (product == Product::Vault).then(|| Refusal::new(500, text))
 }
 
 fn looks_like_a_jwt(value: &str) -> bool {
@@ -251,7 +264,9 @@ pub(crate) fn renew(
         .into_iter()
         .filter(|max| !max.is_zero())
         .fold(SYSTEM_TTL, Duration::min);
-    let left = Duration::from_secs(span(now, later(token.issued, most)).as_secs());
+    // Vault cuts the present to whole seconds first, so a fresh token has its whole life left.
+    let present = Timestamp::from_second(now.as_second()).unwrap_or(now);
+    let left = Duration::from_secs(span(present, later(token.issued, most)).as_secs());
     let capped = period.is_zero() || !token.explicit_max_ttl.is_zero();
     let granted = if capped { wanted.min(left) } else { wanted };
     let warning = (granted < wanted).then(|| {

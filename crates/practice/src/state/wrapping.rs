@@ -71,7 +71,8 @@ pub(crate) fn unwrap(turn: &mut Turn<'_>, token: Option<&str>) -> Handled {
     }
     turn.commit(Write::Wrapping)?;
     let kept = key.and_then(|key| turn.ledger.wrapped.remove(&key)).ok_or_else(not_valid)?;
-    Ok(Reply::Raw(Raw::json(200, &kept.body)))
+    // Without a line feed, unlike all other answers (seen on Vault 1.21.1).
+    Ok(Reply::Raw(Raw { body: bytes::Bytes::from(kept.body.as_bytes().to_vec()), ..Raw::json(200, "") }))
 }
 
 /// `sys/wrapping/lookup`: what is behind a wrapping token, without using it up.
