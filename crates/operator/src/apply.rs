@@ -42,6 +42,11 @@ pub(crate) enum ApplyError {
     /// A Secret stands where a next key was to be stored, and it isn't ours.
     #[error("Secret {0} stands in the way of the next private key and is not ours")]
     Occupied(String),
+    /// A CertificateRequest stands where the next one was to be created, and it isn't ours.
+    #[error(
+        "CertificateRequest {0} stands in the way of the next request and belongs to nobody or to another"
+    )]
+    RequestOccupied(String),
 }
 
 /// Carries out the plan.
@@ -217,11 +222,20 @@ async fn create_request(
     csr: &Csr,
     revision: u32,
     key_secret_name: &str,
-) -> Result<(), kube::Error> {
+) -> Result<(), ApplyError> {
     let request = record.new_request(csr, revision, key_secret_name, &context.behaviour.copied_annotations);
     let key = Key::new(&record.namespace, request.metadata.name.as_deref().unwrap_or_default());
-    let version = write::create(&context.client, write::REQUESTS, &record.namespace, &request).await?;
-    context.world.wrote(Kind::Request, &key, Some(&version));
+    let created = write::create(&context.client, write::REQUESTS, &record.namespace, &request).await;
+    let is_taken = matches!(&created, Err(kube::Error::Api(status)) if status.code == 409)
+        && context
+            .world
+            .look()
+            .request(&key)
+            .is_some_and(|there| there.owner_uid.as_ref() != Some(&record.uid));
+    if is_taken {
+        return Err(ApplyError::RequestOccupied(key.name));
+    }
+    context.world.wrote(Kind::Request, &key, Some(&created?));
     Ok(())
 }
 

@@ -23,6 +23,11 @@ impl<K: Clone + Eq + Hash> Retries<K> {
         *count
     }
 
+    /// True if the last pass went badly.
+    pub(crate) fn has_failed(&self, key: &K) -> bool {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).contains_key(key)
+    }
+
     /// It went well.
     pub fn forget(&self, key: &K) {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(key);

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use everleaf_core::conditions::Condition;
 use everleaf_core::decide::{Policy, decide};
-use everleaf_core::plan::StatusWish;
+use everleaf_core::plan::{Event, StatusWish};
 use everleaf_core::retry::Jitter;
 use jiff::Timestamp;
 use tokio::time::Instant;
@@ -31,10 +31,24 @@ pub async fn work(context: Arc<Context>) {
         context.metrics.pass("certificates", matches!(&result, Err(error) if !is_conflict(error)));
         context.certificates.done(&key);
         if let Err(error) = result {
+            tell_once(&context, &key, &error);
             retry(&context, key, &error);
         } else {
             context.retries.forget(&key);
         }
+    }
+}
+
+/// What only a person can clear out of the way is told as an event, the first time.
+fn tell_once(context: &Context, key: &Key, error: &ApplyError) {
+    let needs_a_person = matches!(error, ApplyError::Occupied(_) | ApplyError::RequestOccupied(_));
+    if !needs_a_person || context.retries.has_failed(key) {
+        return;
+    }
+    let record = context.world.look().certificate(key).cloned();
+    if let Some(record) = record {
+        let event = Event::warning("NameTaken", error.to_string());
+        context.reporter.tell(&record.about(), "certificates-issuing", &event);
     }
 }
 
