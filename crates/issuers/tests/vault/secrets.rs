@@ -3,7 +3,7 @@
 use everleaf_core::failure::{Blame, Call, Class, Finality};
 use everleaf_issuers::ReadFailure;
 use everleaf_issuers::surroundings::KeyRef;
-use everleaf_issuers::vault::config::{ApiPath, Auth, Ca, PairRef};
+use everleaf_issuers::vault::config::{ApiPath, Auth, Ca, Jwt, PairRef};
 
 use crate::support::*;
 
@@ -123,26 +123,29 @@ async fn a_secret_of_somebody_else_changes_nothing() {
     assert_eq!(bench.server.logins(), 2);
 }
 
-/// A login that was under way when its Secret changed must not leave its token behind.
+/// A login that was under way when its Secret changed is nobody's any more: it isn't joined, and its token isn't kept.
 #[tokio::test(start_paused = true)]
 async fn a_login_with_old_credentials_doesnt_survive_their_change() {
-    let bench = Bench::new(approle());
+    let jwt = Jwt::Secret(KeyRef { name: "jwt".into(), key: "token".into() });
+    let auth = Auth::Kubernetes { login: ApiPath::login_below("auth/jwt"), role: "r".into(), jwt };
+    let bench = Bench::new(auth);
+    bench.around.set("jwt", "token", "the-old-jwt");
     bench.server.script(|seen| {
-        let old = seen.body["secret_id"] == SECRET_ID;
-        let token = serde_json::json!({"auth": {"client_token": "hvs.of-the-old-secret"}});
-        old.then(|| Say::After(std::time::Duration::from_secs(3), Box::new(reply(200, &token))))
+        let token = serde_json::json!({"auth": {"client_token": "hvs.of-the-old-jwt"}});
+        let slow = Say::After(std::time::Duration::from_secs(5), Box::new(reply(200, &token)));
+        (seen.body["jwt"] == "the-old-jwt").then_some(slow)
     });
-    bench.server.state().tokens.insert("hvs.of-the-old-secret".into());
+    bench.server.state().tokens.insert("hvs.of-the-old-jwt".into());
+    let began = tokio::time::Instant::now();
     let (first, ()) = tokio::join!(bench.sign(), async {
         pass(1).await;
-        bench.around.set("approle", "secretId", "the-new-secret-id");
-        bench.server.state().secret_id = "the-new-secret-id".into();
-        bench.vault.secret_changed("approle");
+        bench.around.set("jwt", "token", "the-new-jwt");
+        bench.vault.secret_changed("jwt");
         bench.chain().await;
+        assert!(began.elapsed().as_secs() < 3, "the new login doesn't wait for the old one");
     });
-    assert!(is_issued(&first));
+    assert!(is_issued(&first), "who waited for the old login gets its token");
     bench.chain().await;
     let state = bench.server.state();
-    let last = state.seen.last().unwrap();
-    assert_eq!(last.token.as_deref(), Some("hvs.token-number-1"));
+    assert_eq!(state.seen.last().unwrap().token.as_deref(), Some("hvs.token-number-1"), "nobody else does");
 }
