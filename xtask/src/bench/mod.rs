@@ -48,6 +48,9 @@ pub(crate) struct Issuance {
     /// Append the figures to this file [docs/benchmarks.md if none is named]
     #[arg(long, num_args = 0..=1, default_missing_value = "docs/benchmarks.md")]
     out: Option<PathBuf>,
+    /// Measure this program instead of building one, e.g. that of another commit
+    #[arg(long)]
+    program: Option<PathBuf>,
     /// More flags for the controller, e.g. --flag=--concurrent-workers=32
     #[arg(long = "flag", allow_hyphen_values = true)]
     flags: Vec<String>,
@@ -76,7 +79,10 @@ pub(crate) fn run(bench: &Bench) -> Result<()> {
     let Bench::Issuance(issuance) = bench;
     ensure!(issuance.n > 0, "--n must be at least 1");
     servers::make_ready()?;
-    let program = program::build(Profile::Release)?;
+    let program = match &issuance.program {
+        Some(program) => std::path::absolute(program)?,
+        None => program::build(Profile::Release)?,
+    };
     block_on(async {
         let figures = measure(issuance, program).await?;
         print!("{}", report::text(issuance, &figures));

@@ -9,7 +9,8 @@ const FOLDERS: [&str; 4] =
     [concat!("/ro", "ot/"), concat!("/wo", "rk/"), concat!("/ho", "me/"), concat!("/tmp/br", "ief")];
 
 /// Text that may stand nowhere, without regard to case.
-const BANNED: [(&str, &str); 8] = [
+const BANNED: [(&str, &str); 9] = [
+    (concat!("(iss", "ue \""), "how the work is organised"),
     (concat!("co-auth", "ored-by"), "how the work is organised"),
     (concat!("language mo", "del"), "how the work is organised"),
     (concat!("sub", "agent"), "how the work is organised"),

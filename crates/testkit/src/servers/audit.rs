@@ -66,9 +66,11 @@ impl ApiRequest {
         }
     }
 
-    /// Whether it changes something.
+    /// Whether it changes something that is stored. Access and token reviews are created, but only to be answered.
     pub fn writes(&self) -> bool {
-        matches!(self.verb.as_str(), "create" | "update" | "patch" | "delete" | "deletecollection")
+        let is_question = self.resource.ends_with("reviews");
+        !is_question
+            && matches!(self.verb.as_str(), "create" | "update" | "patch" | "delete" | "deletecollection")
     }
 
     /// How often each kind of request occurs.
