@@ -1,0 +1,238 @@
+//! Strategic merge patch, for built-in kinds: a merge patch that merges some lists by a key.
+//! `kubectl apply`, `label` and `annotate` send it; its directives are `$patch`, `$retainKeys`,
+//! `$deleteFromPrimitiveList/...` and `$setElementOrder/...`. No directive ever stays in the object.
+
+use serde_json::{Map, Value};
+
+use crate::schema::Schema;
+use crate::status::{Outcome, Rejection};
+
+const DIRECTIVE: &str = "$patch";
+const RETAIN: &str = "$retainKeys";
+const DELETE_FROM: &str = "$deleteFromPrimitiveList/";
+const ORDER: &str = "$setElementOrder/";
+
+/// Carries out a patch on a value.
+pub(super) fn merge(schema: &Schema, value: &mut Value, patch: &Value) -> Outcome<()> {
+    merge_value(Some(schema), value, patch)
+}
+
+fn merge_value(schema: Option<&Schema>, value: &mut Value, patch: &Value) -> Outcome<()> {
+    match (value.as_object_mut(), patch) {
+        (Some(map), Value::Object(patch)) => merge_map(schema, map, patch),
+        (None, Value::Object(patch)) => {
+            let mut map = Map::new();
+            merge_map(schema, &mut map, patch)?;
+            *value = Value::Object(map);
+            Ok(())
+        }
+        (_, other) => {
+            *value = other.clone();
+            Ok(())
+        }
+    }
+}
+
+fn merge_map(
+    schema: Option<&Schema>,
+    map: &mut Map<String, Value>,
+    patch: &Map<String, Value>,
+) -> Outcome<()> {
+    match patch.get(DIRECTIVE).map(|directive| directive.as_str().unwrap_or_default()) {
+        None | Some("merge") => {}
+        Some("replace") => {
+            *map = patch
+                .iter()
+                .filter(|(key, _)| *key != DIRECTIVE)
+                .map(|(k, v)| (k.clone(), v.clone()))
+                .collect();
+            return Ok(());
+        }
+        Some("delete") => {
+            map.clear();
+            return Ok(());
+        }
+        Some(other) => {
+            let map: Vec<String> = patch.keys().cloned().collect();
+            return Err(Rejection::bare(format!("unknown patch type: {other} in map: {}", map.join(", "))));
+        }
+    }
+    if let Some(keep) = patch.get(RETAIN).and_then(Value::as_array) {
+        map.retain(|key, _| keep.iter().any(|kept| kept == key));
+    }
+    for (key, list) in patch {
+        if let (Some(name), Some(gone)) = (key.strip_prefix(DELETE_FROM), list.as_array()) {
+            if let Some(items) = map.get_mut(name).and_then(Value::as_array_mut) {
+                items.retain(|item| !gone.contains(item));
+            }
+        }
+    }
+    for (key, value) in patch.iter().filter(|(key, _)| !key.starts_with('$')) {
+        let below = schema.and_then(|schema| schema.field(key).0);
+        match (value, map.get_mut(key)) {
+            (Value::Null, _) => {
+                map.remove(key);
+            }
+            (Value::Array(patch), Some(Value::Array(items))) if below.is_some_and(|schema| schema.merges) => {
+                merge_list(below, items, patch)?;
+            }
+            (value, Some(old)) => merge_value(below, old, value)?,
+            (value, None) => {
+                let mut new = Value::Null;
+                merge_value(below, &mut new, value)?;
+                map.insert(key.clone(), new);
+            }
+        }
+    }
+    for (key, order) in patch {
+        if let (Some(name), Some(order)) = (key.strip_prefix(ORDER), order.as_array()) {
+            let merge_key =
+                schema.and_then(|schema| schema.field(name).0).and_then(|s| s.merge_key.as_deref());
+            if let Some(items) = map.get_mut(name).and_then(Value::as_array_mut) {
+                put_in_order(merge_key, items, order);
+            }
+        }
+    }
+    Ok(())
+}
+
+fn merge_list(schema: Option<&Schema>, items: &mut Vec<Value>, patch: &[Value]) -> Outcome<()> {
+    let Some(merge_key) = schema.and_then(|schema| schema.merge_key.as_deref()) else {
+        for item in patch {
+            if !items.contains(item) {
+                items.push(item.clone());
+            }
+        }
+        return Ok(());
+    };
+    let directive = |item: &Value| item.get(DIRECTIVE).and_then(Value::as_str).map(str::to_owned);
+    if patch.iter().any(|item| directive(item).as_deref() == Some("replace")) {
+        *items = patch.iter().filter(|item| item.get(DIRECTIVE).is_none()).cloned().collect();
+        return Ok(());
+    }
+    let below = schema.and_then(|schema| schema.items.as_deref());
+    for item in patch {
+        let Some(key) = item.get(merge_key) else {
+            return Err(Rejection::bare(format!("map: does not contain declared merge key: {merge_key}")));
+        };
+        let at = items.iter().position(|old| old.get(merge_key) == Some(key));
+        match (directive(item).as_deref(), at) {
+            (Some("delete"), Some(at)) => drop(items.remove(at)),
+            (Some("delete"), None) => {}
+            (_, Some(at)) => {
+                if let Some(old) = items.get_mut(at) {
+                    merge_value(below, old, item)?;
+                }
+            }
+            (_, None) => {
+                let mut new = Value::Null;
+                merge_value(below, &mut new, item)?;
+                items.push(new);
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Items that the order names come in its order; others stay where they are among them.
+fn put_in_order(merge_key: Option<&str>, items: &mut [Value], order: &[Value]) {
+    let key = |item: &Value| match merge_key {
+        Some(merge_key) => item.get(merge_key).cloned().unwrap_or_default(),
+        None => item.clone(),
+    };
+    let place = |item: &Value| order.iter().position(|ordered| key(ordered) == key(item));
+    let mut named: Vec<Value> = items.iter().filter(|item| place(item).is_some()).cloned().collect();
+    named.sort_by_key(|item| place(item));
+    let mut named = named.into_iter();
+    for item in items.iter_mut().filter(|item| place(item).is_some()) {
+        if let Some(next) = named.next() {
+            *item = next;
+        }
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use crate::kinds::{Registry, Role};
+    use serde_json::json;
+
+    fn patched(old: Value, patch: Value) -> Outcome<Value> {
+        let registry = Registry::with(&[]).unwrap();
+        let mut value = old;
+        merge(&registry.role(Role::Namespace).unwrap().schema, &mut value, &patch).map(|()| value)
+    }
+
+    fn meta(value: Value) -> Value {
+        json!({ "metadata": value })
+    }
+
+    #[test]
+    fn maps_merge_and_null_deletes() {
+        let table = [
+            (
+                json!({"labels": {"a": "1"}}),
+                json!({"labels": {"b": "2"}}),
+                json!({"labels": {"a": "1", "b": "2"}}),
+            ),
+            (json!({"labels": {"a": "1"}}), json!({"labels": {"a": null}}), json!({"labels": {}})),
+            (json!({"labels": {"a": "1"}}), json!({"labels": null}), json!({})),
+            (
+                json!({"labels": {"a": "1"}}),
+                json!({"labels": {"$patch": "replace", "q": "r"}}),
+                json!({"labels": {"q": "r"}}),
+            ),
+            (json!({"labels": {"a": "1"}}), json!({"labels": {"$patch": "delete"}}), json!({"labels": {}})),
+            (
+                json!({"labels": {"a": "1", "b": "2"}}),
+                json!({"labels": {"$retainKeys": ["b"], "b": "3"}}),
+                json!({"labels": {"b": "3"}}),
+            ),
+            (json!({}), json!({"labels": {"a": null, "b": "1"}}), json!({"labels": {"b": "1"}})),
+        ];
+        for (old, patch, wanted) in table {
+            assert_eq!(patched(meta(old), meta(patch)).unwrap(), meta(wanted));
+        }
+    }
+
+    #[test]
+    fn lists_merge_where_the_schema_says_so() {
+        let table = [
+            (
+                json!({"finalizers": ["a"]}),
+                json!({"finalizers": ["b", "a"]}),
+                json!({"finalizers": ["a", "b"]}),
+            ),
+            (
+                json!({"finalizers": ["a", "b"]}),
+                json!({"$deleteFromPrimitiveList/finalizers": ["a"]}),
+                json!({"finalizers": ["b"]}),
+            ),
+            (
+                json!({"finalizers": ["a", "b"]}),
+                json!({"finalizers": ["c"], "$setElementOrder/finalizers": ["c", "b", "a"]}),
+                json!({"finalizers": ["c", "b", "a"]}),
+            ),
+            (
+                json!({"ownerReferences": [{"uid": "1", "name": "x"}]}),
+                json!({"ownerReferences": [{"uid": "1", "controller": true}, {"uid": "2"}]}),
+                json!({"ownerReferences": [{"uid": "1", "name": "x", "controller": true}, {"uid": "2"}]}),
+            ),
+            (
+                json!({"ownerReferences": [{"uid": "1"}, {"uid": "2"}]}),
+                json!({"ownerReferences": [{"uid": "1", "$patch": "delete"}]}),
+                json!({"ownerReferences": [{"uid": "2"}]}),
+            ),
+        ];
+        for (old, patch, wanted) in table {
+            assert_eq!(patched(meta(old), meta(patch)).unwrap(), meta(wanted));
+        }
+    }
+
+    #[test]
+    fn an_unknown_directive_is_refused() {
+        let refused = patched(json!({}), json!({"metadata": {"$patch": "bogus"}})).unwrap_err();
+        assert!(refused.message.starts_with("unknown patch type: bogus"));
+    }
+}
