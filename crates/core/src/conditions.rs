@@ -1,6 +1,8 @@
 //! The conditions users read: their reasons and the sentences behind them.
 //! Reasons and key words are those of the peer's API; text is written here and nowhere else. It never decides anything.
 
+use std::time::Duration;
+
 use jiff::Timestamp;
 
 use crate::failure::{Blame, Class, Failure, Refusal};
@@ -43,8 +45,8 @@ pub mod request_reason {
 
 /// What a waiting request says: what happened, who must act, what happens next.
 ///
-/// The next try is told as a wait, rounded to the rung of the back-off, so that the text (and with it the write) changes with the rung
-/// and not with each attempt.
+/// The next try is told as a time at first, later as the longest wait between two tries, so that the text (and with it the write) changes
+/// with the rung of the back-off and not with each attempt.
 pub fn waiting(failure: &Failure, next: NextTry) -> String {
     let said = if failure.says.is_empty() { String::new() } else { format!(": {}", failure.says) };
     format!(
@@ -52,7 +54,7 @@ pub fn waiting(failure: &Failure, next: NextTry) -> String {
         failure.class,
         failure.call.as_str(),
         who_acts(failure),
-        next.sentence()
+        next.sentence(failure)
     )
 }
 
@@ -61,18 +63,24 @@ pub fn waiting(failure: &Failure, next: NextTry) -> String {
 pub enum NextTry {
     /// By this time at the latest.
     By(Timestamp),
+    /// Again and again, with at most this wait between.
+    AtLeastEvery(Duration),
     /// When the issuer works again, which one probe finds out for all.
     WithTheIssuer,
 }
 
 impl NextTry {
-    fn sentence(self) -> String {
-        match self {
-            NextTry::By(at) => format!("Next try by {}.", clock(at)),
-            NextTry::WithTheIssuer => {
-                "The issuer is probed every few seconds; this request follows as soon as it works.".to_owned()
+    fn sentence(self, failure: &Failure) -> String {
+        let pace = match (self, failure.class) {
+            (NextTry::By(at), _) => return format!("Next try by {}.", clock(at)),
+            (NextTry::AtLeastEvery(wait), _) => {
+                return format!("It is tried again at least every {} s.", wait.as_secs());
             }
-        }
+            (NextTry::WithTheIssuer, _) if failure.retry_after.is_some() => "as soon as it wishes",
+            (NextTry::WithTheIssuer, Class::Transient | Class::Request) => "every few seconds",
+            (NextTry::WithTheIssuer, Class::Access | Class::Issuer) => "at least twice a minute",
+        };
+        format!("The issuer is probed {pace}; this request follows as soon as it works.")
     }
 }
 

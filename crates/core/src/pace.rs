@@ -41,23 +41,40 @@ const RATE_GAIN: f64 = 1.0;
 
 /// Waits in seconds between probes of a server that is in trouble. At most 5 s, so that what waits is served within 10 s of healing.
 const PROBES: &[u64] = &[1, 2, 3, 4, 5];
-/// Waits in seconds between probes when a person must act: told within 60 s that it was mended.
-const SLOW_PROBES: &[u64] = &[2, 5, 10, 20, 30];
-
 /// The least pause between the end of one probe and the start of the next.
 const PROBE_PAUSE: Duration = Duration::from_millis(500);
+/// Where a person must act, probes are slower, but only after this long: until then it may as well be a fault that heals, because a proxy
+/// or a node in trouble refuses as Vault does (vault-measured 1.1, 1.5).
+const SLOW_AFTER: Duration = Duration::from_secs(180);
+/// The wait between these slow probes: what was mended in Vault works again within a minute.
+const SLOW_PROBE: Duration = Duration::from_secs(30);
 
 /// What the lane of an issuer may do now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Admission {
     /// One more call may start.
-    Go,
+    Go(Ticket),
     /// One call may start, and it stands for all: first ask for the server's health.
-    Probe,
+    Probe(Ticket),
     /// Nothing before this moment.
     NotBefore(Moment),
     /// Nothing before one of the calls in flight has been answered.
     Full,
+}
+
+/// A call that was admitted. It is given back with its answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[must_use = "a call that isn't given back stays in flight for ever"]
+pub struct Ticket {
+    begun: Moment,
+    probe: Option<u32>,
+}
+
+impl Ticket {
+    /// Its number among the probes of this outage, from zero; `None` if it is no probe.
+    pub fn probe(self) -> Option<u32> {
+        self.probe
+    }
 }
 
 /// How one call ended, as far as the issuer is concerned.
@@ -81,8 +98,8 @@ pub enum Answered {
 enum State {
     /// Well: only [`WIDTH`] binds.
     Well,
-    /// One probe at a time.
-    Broken { class: Class, probes: u32, next: Moment },
+    /// One probe at a time. Calls from before the outage may still be in flight; they hinder nobody.
+    Broken { since: Moment, probes: u32, next: Moment, nudged: bool },
     /// After an outage: a token bucket whose rate grows with each success.
     Recovering { rate: f64, tokens: f64, filled: Moment },
 }
@@ -92,29 +109,30 @@ enum State {
 pub struct Pace {
     state: State,
     in_flight: usize,
+    probing: usize,
     failures: u32,
     first_failure: Option<Moment>,
-    probe_started: Option<Moment>,
     salt: String,
 }
 
 impl Pace {
     /// A pace for an issuer nothing is known about yet. `salt` (its UID) spreads the probes of different issuers apart.
     pub fn new(salt: impl Into<String>) -> Pace {
-        Pace { state: State::Well, in_flight: 0, failures: 0, first_failure: None, probe_started: None, salt: salt.into() }
+        let state = State::Well;
+        Pace { state, in_flight: 0, probing: 0, failures: 0, first_failure: None, salt: salt.into() }
     }
 
     /// May one more call start? On [`Admission::Go`] and [`Admission::Probe`] the call counts as started.
     pub fn admit(&mut self, now: Moment) -> Admission {
-        match &mut self.state {
+        let ticket = match &mut self.state {
             _ if self.in_flight >= WIDTH => return Admission::Full,
-            State::Well => {}
-            State::Broken { .. } if self.in_flight > 0 => return Admission::Full,
+            State::Well => Ticket { begun: now, probe: None },
+            State::Broken { nudged: false, .. } if self.probing > 0 => return Admission::Full,
             State::Broken { next, .. } if now < *next => return Admission::NotBefore(*next),
-            State::Broken { .. } => {
-                self.in_flight += 1;
-                self.probe_started = Some(now);
-                return Admission::Probe;
+            State::Broken { probes, nudged, .. } => {
+                *nudged = false;
+                self.probing += 1;
+                Ticket { begun: now, probe: Some(*probes) }
             }
             State::Recovering { rate, tokens, filled } => {
                 *tokens = (*tokens + now.since(*filled).as_secs_f64() * *rate).min(rate.max(1.0));
@@ -124,33 +142,44 @@ impl Pace {
                     return Admission::NotBefore(now.plus(wait));
                 }
                 *tokens -= 1.0;
+                Ticket { begun: now, probe: None }
             }
-        }
+        };
         self.in_flight += 1;
-        Admission::Go
+        if ticket.probe.is_some() { Admission::Probe(ticket) } else { Admission::Go(ticket) }
     }
 
     /// A call that was admitted ended.
-    pub fn answered(&mut self, answer: Answered, now: Moment) {
-        self.in_flight = self.in_flight.saturating_sub(1);
+    pub fn answered(&mut self, ticket: Ticket, answer: Answered, now: Moment) {
+        self.given_back(ticket);
         match answer {
             Answered::Works => self.works(now),
             Answered::Failed { class, overloaded, retry_after } => {
-                self.failed(class, overloaded, retry_after, now)
+                self.failed(ticket, class, overloaded, retry_after, now)
             }
         }
     }
 
     /// A call that was admitted never started or was given up: it says nothing about the issuer.
-    pub fn given_back(&mut self) {
+    pub fn given_back(&mut self, ticket: Ticket) {
         self.in_flight = self.in_flight.saturating_sub(1);
+        if ticket.probe.is_some() {
+            self.probing = self.probing.saturating_sub(1);
+        }
     }
 
-    /// Something changed that may have cured the issuer (its spec, a Secret): the next probe may start at once.
+    /// Something changed that may have cured the issuer (its spec, a Secret): the next probe may start at once, beside one that still
+    /// waits for its answer.
     pub fn nudge(&mut self, now: Moment) {
-        if let State::Broken { next, probes, .. } = &mut self.state {
-            *next = now;
-            *probes = 0;
+        if let State::Broken { .. } = self.state {
+            self.state = State::Broken { since: now, probes: 0, next: now, nudged: true };
+        }
+    }
+
+    /// Somebody waits who can't wait longer than this, whatever the server asked for before.
+    pub fn probe_by(&mut self, moment: Moment) {
+        if let State::Broken { next, .. } = &mut self.state {
+            *next = moment.min(*next);
         }
     }
 
@@ -188,42 +217,51 @@ impl Pace {
         };
     }
 
-    fn failed(&mut self, class: Class, overloaded: bool, retry_after: Option<Duration>, now: Moment) {
+    fn failed(
+        &mut self,
+        ticket: Ticket,
+        class: Class,
+        overloaded: bool,
+        retry_after: Option<Duration>,
+        now: Moment,
+    ) {
         self.failures = self.failures.saturating_add(1);
         self.first_failure.get_or_insert(now);
+        let not_before = now.plus(retry_after.unwrap_or_default());
         self.state = match self.state {
-            State::Broken { probes, .. } => {
+            // A call from before the outage is no probe: it tells only how long to stay away.
+            State::Broken { since, probes, next, nudged } if ticket.probe.is_none() => {
+                State::Broken { since, probes, next: next.max(not_before), nudged }
+            }
+            State::Broken { since, probes, nudged, .. } => {
                 let probes = probes.saturating_add(1);
-                State::Broken { class, probes, next: self.after(class, probes, retry_after, now) }
+                let next = self.after(class, since, probes, ticket.begun, now).max(not_before);
+                State::Broken { since, probes, next, nudged }
             }
             // A rate limit while we recover is an answer to our pace, not a new outage: slow down first.
             State::Recovering { rate, .. }
                 if overloaded && rate / 2.0 >= RATE_FLOOR && self.failures < 2 * TRIP_AFTER =>
             {
-                State::Recovering {
-                    rate: rate / 2.0,
-                    tokens: 0.0,
-                    filled: now.plus(retry_after.unwrap_or_default()),
-                }
+                State::Recovering { rate: rate / 2.0, tokens: 0.0, filled: not_before }
             }
             _ if self.failures >= TRIP_AFTER => {
-                State::Broken { class, probes: 0, next: self.after(class, 0, retry_after, now) }
+                let next = self.after(class, now, 0, now, now).max(not_before);
+                State::Broken { since: now, probes: 0, next, nudged: false }
             }
             state => state,
         };
     }
 
-    fn after(&self, class: Class, probes: u32, retry_after: Option<Duration>, now: Moment) -> Moment {
-        let rungs = match class {
-            Class::Transient | Class::Request => PROBES,
-            Class::Access | Class::Issuer => SLOW_PROBES,
-        };
+    /// When the next probe may start. What counts is the time between the starts of two probes: one that hung has waited already.
+    fn after(&self, class: Class, since: Moment, probes: u32, begun: Moment, now: Moment) -> Moment {
+        let needs_a_person = matches!(class, Class::Access | Class::Issuer);
         let rung = usize::try_from(probes).unwrap_or(usize::MAX);
-        let base = Duration::from_secs(rungs.get(rung).or(rungs.last()).copied().unwrap_or(5));
+        let base = match PROBES.get(rung).or(PROBES.last()) {
+            _ if needs_a_person && now.since(since) >= SLOW_AFTER => SLOW_PROBE,
+            seconds => Duration::from_secs(seconds.copied().unwrap_or(5)),
+        };
         let wait = base / 2 + (base / 2).mul_f64(Jitter::of(&self.salt, probes).value());
-        // A probe that hung has waited already: what counts is the time between the starts of two probes.
-        let started = self.probe_started.unwrap_or(now);
-        started.plus(wait).max(now.plus(PROBE_PAUSE)).max(now.plus(retry_after.unwrap_or_default()))
+        begun.plus(wait).max(now.plus(PROBE_PAUSE))
     }
 }
 

@@ -70,7 +70,10 @@ async fn pass(context: &Arc<Context>, key: &Key) -> kube::Result<()> {
     match decide_request(record.facts, approver, &issuer, &name) {
         RequestStep::Ignore => Ok(()),
         RequestStep::Approve => change(context, &record, RequestChange::approval()).await,
-        RequestStep::TellDenied => tell_denied(context, &record).await,
+        RequestStep::TellDenied => {
+            context.lanes.forget(key);
+            tell_denied(context, &record).await
+        }
         RequestStep::AwaitApproval(approver) => await_approval(context, &record, approver),
         RequestStep::TellPending { approve, reason, message } => {
             tell_pending(context, &record, approve, reason, &message).await
@@ -106,7 +109,7 @@ fn submit(context: &Arc<Context>, record: &RequestRecord, id: &IssuerId, approve
         owner.and_then(|owner| state.certificate(&owner)?.leaf_times()).map(|times| times.not_after)
     };
     let job = Job::new(record.key(), record.uid.clone(), approve, ends, record.created);
-    context.lanes.lane(id, context).submit(job);
+    context.lanes.lane(id, context).submit(job, context.clock.now());
 }
 
 /// Nobody has approved yet. When our own right is what's missing, it is asked for again after a while.

@@ -7,7 +7,8 @@ use std::time::Duration;
 use everleaf_core::checked::{Checked, Flaw};
 use everleaf_core::conditions::NextTry;
 use everleaf_core::failure::{Blame, Call, Class, Failure, Finality, Outcome, Refusal, Says, Sighting};
-use everleaf_core::retry;
+use everleaf_core::pace::Ticket;
+use everleaf_core::retry::{self, Jitter};
 use everleaf_core::x509::{Csr, PrivateKey};
 use everleaf_issuers::{Answered, Issuer, Order};
 use tracing::{info, warn};
@@ -22,25 +23,24 @@ use crate::records::RequestRecord;
 const SLOW: Duration = Duration::from_secs(2);
 
 pub(super) async fn run(lane: Arc<Lane>, context: Arc<Context>, start: Start) {
-    let Start { job, issuer, is_probe } = start;
+    let Start { job, issuer, ticket } = start;
     let record = context.world.look().request(&job.request).cloned();
     let Some(record) = record.filter(|record| record.uid == job.uid && record.is_open()) else {
-        lane.given_back();
-        lane.finish(&job.request);
-        return;
+        lane.given_back(ticket);
+        return lane.finish(&job);
     };
     let csr = match record.csr() {
         Ok(csr) => csr,
         Err(why) => {
-            lane.given_back();
+            lane.given_back(ticket);
             let failure = unreadable(&why);
             return end_at_once(&lane, &context, &record, &job, failure).await;
         }
     };
-    let attempt = Attempt { lane: &lane, context: &context, record: &record, job, issuer: &issuer };
+    let attempt = Attempt { lane: &lane, context: &context, record: &record, job, issuer: &issuer, ticket };
     tokio::select! {
-        () = attempt.carry_out(&csr, is_probe) => {}
-        () = context.stop.cancelled() => lane.given_back(),
+        () = attempt.carry_out(&csr) => {}
+        () = context.stop.cancelled() => {}
     }
 }
 
@@ -50,21 +50,24 @@ struct Attempt<'a> {
     record: &'a RequestRecord,
     job: Job,
     issuer: &'a Issuer,
+    ticket: Ticket,
 }
 
 impl Attempt<'_> {
-    async fn carry_out(self, csr: &Csr, is_probe: bool) {
-        if is_probe && let Err(failure) = self.issuer.health().await {
+    async fn carry_out(self, csr: &Csr) {
+        if self.asks_for_health()
+            && let Err(failure) = self.issuer.health().await
+        {
             return self.issuer_failed(failure).await;
         }
         let key = match self.key_if_needed().await {
             Ok(key) => key,
             Err(failure) => {
-                self.lane.given_back();
+                self.lane.given_back(self.ticket);
                 return self.retry(failure, None).await;
             }
         };
-        let answer = self.ask(csr, key.as_deref(), is_probe).await;
+        let answer = self.ask(csr, key.as_deref()).await;
         match answer.outcome.clone() {
             Outcome::Issued(chain) => {
                 let checked = Checked::new(chain, csr.public_key(), csr.sans(), self.context.clock.now());
@@ -74,7 +77,7 @@ impl Attempt<'_> {
                 }
             }
             Outcome::Pending { poll_after } => {
-                self.lane.works();
+                self.lane.works(self.ticket);
                 self.lane.put_back(self.job, poll_after);
             }
             Outcome::Failed(failure) if is_issuers_fault(&failure) => self.issuer_failed(failure).await,
@@ -82,8 +85,15 @@ impl Attempt<'_> {
         }
     }
 
+    /// A probe asks for the server's health first, which spares a sick server a sign call. But health proves nothing, and something in
+    /// between may refuse it for ever: each third probe does without.
+    fn asks_for_health(&self) -> bool {
+        const WITHOUT: u32 = 3;
+        self.ticket.probe().is_some_and(|number| number % WITHOUT != WITHOUT - 1)
+    }
+
     /// The sign call; when the answer is slow, that is told meanwhile.
-    async fn ask(&self, csr: &Csr, key: Option<&PrivateKey>, is_probe: bool) -> Answered {
+    async fn ask(&self, csr: &Csr, key: Option<&PrivateKey>) -> Answered {
         let order = Order {
             csr_pem: &self.record.csr_pem,
             csr,
@@ -91,7 +101,7 @@ impl Attempt<'_> {
             is_ca: self.record.is_ca,
             usages: &self.record.usages,
             key,
-            is_probe,
+            is_probe: self.ticket.probe().is_some(),
         };
         let sign = self.issuer.sign(&order, self.context.clock.now());
         tokio::pin!(sign);
@@ -102,32 +112,25 @@ impl Attempt<'_> {
         if self.job.told.is_none() {
             let message =
                 format!("Waiting for the answer of {}. Next try follows if there is none.", self.lane.id);
-            let told = Told { cause: None, rung: 0, at: self.lane.moment() };
-            let (answer, ()) = tokio::join!(sign, self.tell(message, told));
+            let (answer, ()) = tokio::join!(sign, self.tell(message, Told::slow(self.lane.moment())));
             return answer;
         }
         sign.await
     }
 
     async fn signed(&self, checked: &Checked) {
-        if self.lane.works() {
+        if self.lane.works(self.ticket) {
             info!(issuer = %self.lane.id, "the issuer works again");
             self.context.issuers.push(self.lane.id.clone());
         }
         self.context.metrics.attempt(&self.lane.id, "Signed", "Signed");
         publish::issued(self.context, &self.job, checked).await;
-        self.lane.finish(&self.job.request);
+        self.lane.finish(&self.job);
     }
 
     async fn issuer_failed(self, failure: Failure) {
-        let cap = retry::cap(everleaf_core::renewal::life_left(self.job.ends, self.context.clock.now()));
-        if self.lane.failed(&failure, cap, self.context.clock.now()) {
+        if self.lane.failed(self.ticket, &failure, self.context.clock.now()) {
             warn!(issuer = %self.lane.id, class = %failure.class, code = failure.code, says = %failure.says, "the issuer does not work, one probe stands for all");
-            self.context.tasks.spawn(publish::tell_the_line(
-                self.lane.clone(),
-                self.context.clone(),
-                failure.clone(),
-            ));
         }
         self.context.issuers.push(self.lane.id.clone());
         self.retry(failure, None).await;
@@ -135,7 +138,7 @@ impl Attempt<'_> {
 
     /// The issuer says that this request can't be signed: believed only with proof.
     async fn refused(self, failure: Failure, answer: &Answered) {
-        self.lane.works();
+        self.lane.works(self.ticket);
         if failure.finality == Finality::AtOnce {
             return end_at_once(self.lane, self.context, self.record, &self.job, failure).await;
         }
@@ -150,7 +153,7 @@ impl Attempt<'_> {
         {
             self.context.metrics.attempt(&self.lane.id, failure.class.as_str(), failure.code);
             publish::refused(self.context, &self.job, &refusal).await;
-            return self.lane.finish(&self.job.request);
+            return self.lane.finish(&self.job);
         }
         self.retry(failure, sighting).await;
     }
@@ -166,29 +169,40 @@ impl Attempt<'_> {
             self.job.sighting = sighting;
         }
         let now = self.context.clock.now();
-        let wait = self.lane.back_off(&self.job, &failure, now);
+        let life = everleaf_core::renewal::life_left(self.job.ends, now);
+        let jitter = Jitter::of(&self.job.uid, self.job.attempts);
+        let wait = retry::next_delay(failure.class, self.job.attempts, life, failure.retry_after, jitter);
         info!(
             request = %self.job.request, issuer = %self.lane.id, class = %failure.class, code = failure.code,
             says = %failure.says, attempt = self.job.attempts, wait = ?wait, "attempt failed"
         );
-        let broken = self.lane.is_broken();
-        let rung = if broken { 0 } else { self.job.attempts };
-        let told = self.job.telling(&failure, rung, self.lane.moment());
-        if publish::is_news(self.job.told.as_ref(), &told) {
-            let next = match now.checked_add(wait) {
-                Ok(at) if !broken => NextTry::By(at),
-                _ => NextTry::WithTheIssuer,
+        let rung = retry::base(failure.class, self.job.attempts).min(self.job.patience(now));
+        let rung = (!self.lane.is_broken()).then_some(rung);
+        let told = Told::of(&failure, rung, self.lane.moment()).after(self.job.told.as_ref());
+        if self.is_to_be_told(&failure, &told) {
+            let next = match (told.rung, now.checked_add(wait)) {
+                (Some(_), Ok(at)) if told.times < publish::TOLD_FREELY => NextTry::By(at),
+                (Some(rung), _) => NextTry::AtLeastEvery(rung),
+                (None, _) => NextTry::WithTheIssuer,
             };
-            let message = everleaf_core::conditions::waiting(&failure, next);
-            self.tell(message, told.clone()).await;
+            self.tell(everleaf_core::conditions::waiting(&failure, next), told.clone()).await;
             self.job.told = Some(told);
         }
         self.lane.put_back(self.job, wait);
     }
 
+    /// Who stands in the line of a broken issuer is told with the others, and what heals by itself within seconds isn't told at all.
+    fn is_to_be_told(&self, failure: &Failure, new: &Told) -> bool {
+        match (&self.job.told, new.rung) {
+            (None, None) => false,
+            (None, Some(_)) if failure.class == Class::Transient && self.job.attempts < 2 => false,
+            (old, _) => publish::is_news(old.as_ref(), new),
+        }
+    }
+
     async fn tell(&self, message: String, told: Told) {
         publish::pending(self.context, &self.job.request, &self.job.uid, self.job.approve, message).await;
-        self.lane.note_told(&self.job.request, told);
+        self.lane.note_told(&self.job, told);
     }
 
     /// A SelfSigned issuer signs with the request's own key.
@@ -213,7 +227,7 @@ async fn end_at_once(
         warn!(request = %record.key(), says = %refusal.failure().says, "the request can't be signed");
         publish::refused(context, job, &refusal).await;
     }
-    lane.finish(&job.request);
+    lane.finish(job);
 }
 
 fn unreadable(why: &str) -> Failure {

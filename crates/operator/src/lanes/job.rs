@@ -1,7 +1,10 @@
 //! A request in a lane: what it waits for and what has been tried. Plain data.
 
-use everleaf_core::failure::{Failure, Sighting};
+use std::time::Duration;
+
+use everleaf_core::failure::{Class, Failure, Sighting};
 use everleaf_core::pace::{Moment, Urgency};
+use everleaf_core::{renewal, retry};
 use jiff::Timestamp;
 
 use crate::ids::Key;
@@ -21,25 +24,48 @@ pub struct Job {
     pub ends: Option<Timestamp>,
     /// Tries that failed.
     pub attempts: u32,
-    /// Not before this moment, by its own back-off.
-    pub not_before: Moment,
+    /// It waits by itself until this moment, by its own back-off.
+    pub until: Option<Moment>,
     /// What is published about it.
     pub told: Option<Told>,
     /// The first time its refusal was seen.
     pub sighting: Option<Sighting>,
-    /// It is being signed or told about.
-    pub busy: bool,
 }
 
 /// What was published about a waiting request: it is written again only when this changes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Told {
     /// Class and code of the failure; `None` while the answer is only slow.
-    pub cause: Option<(everleaf_core::failure::Class, &'static str)>,
-    /// The rung of the back-off.
-    pub rung: u32,
+    pub cause: Option<(Class, &'static str)>,
+    /// The rung of its back-off; `None` where it waits with the issuer.
+    pub rung: Option<Duration>,
     /// When it was written.
     pub at: Moment,
+    /// How often something was told about it.
+    pub times: u32,
+}
+
+impl Told {
+    /// What is told about a failure.
+    pub fn of(failure: &Failure, rung: Option<Duration>, at: Moment) -> Told {
+        Told { cause: Some((failure.class, failure.code)), rung, at, times: 1 }
+    }
+
+    /// That the answer is slow.
+    pub fn slow(at: Moment) -> Told {
+        Told { cause: None, rung: None, at, times: 1 }
+    }
+
+    /// The same, told after `old`.
+    pub fn after(self, old: Option<&Told>) -> Told {
+        Told { times: old.map_or(1, |old| old.times.saturating_add(1)), ..self }
+    }
+
+    /// Whether the same people must move.
+    pub fn is_same_class(&self, other: &Told) -> bool {
+        let class = |told: &Told| told.cause.map(|(class, _)| class);
+        class(self) == class(other)
+    }
 }
 
 impl Job {
@@ -52,15 +78,14 @@ impl Job {
             urgency: Urgency { probes: 0, ends: ends.unwrap_or(created) },
             ends,
             attempts: 0,
-            not_before: Moment::default(),
+            until: None,
             told: None,
             sighting: None,
-            busy: false,
         }
     }
 
-    /// What would be told about this failure now.
-    pub fn telling(&self, failure: &Failure, rung: u32, at: Moment) -> Told {
-        Told { cause: Some((failure.class, failure.code)), rung, at }
+    /// The longest it can wait for a try.
+    pub fn patience(&self, now: Timestamp) -> Duration {
+        retry::cap(renewal::life_left(self.ends, now))
     }
 }

@@ -1,19 +1,19 @@
 //! The lane itself: its line, its pace, and the loop that starts calls. State behind one short lock; the calls run as tasks.
 
-use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use everleaf_core::failure::{Class, Failure};
-use everleaf_core::pace::{Admission, Answered, Moment, Pace, Urgency};
-use everleaf_core::retry::{self, Jitter};
+use everleaf_core::pace::{Admission, Answered, Moment, Pace, Ticket};
 use everleaf_issuers::Issuer;
 use jiff::Timestamp;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
 use super::attempt;
-use super::job::Job;
+use super::job::{Job, Told};
+use super::line::{First, Line};
+use super::publish;
 use crate::context::Context;
 use crate::ids::{IssuerId, Key};
 
@@ -30,13 +30,23 @@ struct State {
     issuer: Option<Arc<Issuer>>,
     unusable: Option<String>,
     pace: Pace,
-    jobs: HashMap<Key, Job>,
-    ready: BTreeSet<(Urgency, Key)>,
-    later: BTreeSet<(Moment, Key)>,
+    line: Line,
+    telling: Telling,
     trouble: Option<Trouble>,
     succeeded: Option<Moment>,
     changed_at: Option<Timestamp>,
     closed: bool,
+}
+
+/// Whether those in the line of a broken issuer are told what they wait for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Telling {
+    /// All have heard it, or there is nothing to hear.
+    Done,
+    /// Somebody may not have heard it.
+    Due,
+    /// A task is at it.
+    UnderWay,
 }
 
 /// What is wrong with an issuer now.
@@ -52,7 +62,7 @@ pub struct Trouble {
 pub(super) struct Start {
     pub job: Job,
     pub issuer: Arc<Issuer>,
-    pub is_probe: bool,
+    pub ticket: Ticket,
 }
 
 enum Next {
@@ -70,9 +80,8 @@ impl Lane {
             issuer: None,
             unusable: None,
             pace,
-            jobs: HashMap::new(),
-            ready: BTreeSet::new(),
-            later: BTreeSet::new(),
+            line: Line::default(),
+            telling: Telling::Done,
             trouble: None,
             succeeded: None,
             changed_at: None,
@@ -93,7 +102,7 @@ impl Lane {
         state.issuer = Some(issuer);
         state.unusable = None;
         state.changed_at = changed.or(state.changed_at);
-        state.release_all(now);
+        state.start_over(now);
         drop(state);
         self.changed.notify_one();
     }
@@ -117,7 +126,7 @@ impl Lane {
         let now = self.moment();
         let mut state = self.lock();
         state.changed_at = Some(at);
-        state.release_all(now);
+        state.start_over(now);
         drop(state);
         self.changed.notify_one();
     }
@@ -128,22 +137,19 @@ impl Lane {
     }
 
     /// Puts a request into the line, or updates one that is in it.
-    pub fn submit(&self, job: Job) {
+    pub fn submit(&self, job: Job, now: Timestamp) {
+        let soon = self.moment().plus(job.patience(now));
         let mut state = self.lock();
-        match state.jobs.get_mut(&job.request) {
-            Some(known) if known.uid == job.uid => known.approve = job.approve,
-            _ => {
-                state.drop_job(&job.request);
-                state.enqueue(job);
-            }
-        }
+        state.pace.probe_by(soon);
+        state.line.submit(job);
+        state.must_tell();
         drop(state);
         self.changed.notify_one();
     }
 
     /// Takes a request out of the line.
     pub fn forget(&self, request: &Key) {
-        self.lock().drop_job(request);
+        self.lock().line.drop_job(request);
     }
 
     /// Nothing more is started.
@@ -159,7 +165,7 @@ impl Lane {
 
     /// How many requests wait.
     pub fn waiting(&self) -> usize {
-        self.lock().jobs.len()
+        self.lock().line.len()
     }
 
     /// True while one probe stands for all.
@@ -180,41 +186,42 @@ impl Lane {
         self.lock().succeeded.map(|at| now.since(at))
     }
 
-    /// How long a request with this much failed attempts waits, and which message rung it is on.
-    pub(super) fn back_off(&self, job: &Job, failure: &Failure, now: Timestamp) -> Duration {
-        let life = everleaf_core::renewal::life_left(job.ends, now);
-        let jitter = Jitter::of(&job.uid, job.attempts);
-        retry::next_delay(failure.class, job.attempts, life, failure.retry_after, jitter)
-    }
-
     /// A call ended well, or with a verdict on the request alone: the issuer works. Returns true if it was in trouble before.
-    pub(super) fn works(&self) -> bool {
-        let now = self.moment();
-        let mut state = self.lock();
-        state.pace.answered(Answered::Works, now);
-        state.succeeded = Some(now);
-        let was_broken = state.trouble.take().is_some();
-        if was_broken {
-            state.release_all(now);
-        }
-        drop(state);
-        self.changed.notify_one();
-        was_broken
-    }
-
-    /// A call ended with a failure of the issuer. Returns true if this broke it.
-    pub(super) fn failed(&self, failure: &Failure, cap: Duration, at: Timestamp) -> bool {
+    pub(super) fn works(&self, ticket: Ticket) -> bool {
         let now = self.moment();
         let mut state = self.lock();
         let was_broken = state.pace.is_broken();
-        let retry_after = failure.retry_after.map(|wait| wait.min(cap));
+        state.pace.answered(ticket, Answered::Works, now);
+        state.succeeded = Some(now);
+        if was_broken {
+            state.line.gather();
+            state.line.count_anew();
+        }
+        let was_in_trouble = state.trouble.take().is_some();
+        drop(state);
+        self.changed.notify_one();
+        was_in_trouble
+    }
+
+    /// A call ended with a failure of the issuer. Returns true if this broke it.
+    pub(super) fn failed(&self, ticket: Ticket, failure: &Failure, at: Timestamp) -> bool {
+        let now = self.moment();
+        let mut state = self.lock();
+        let was_broken = state.pace.is_broken();
+        // A certificate with little life left is never told to come back in an hour.
+        let retry_after = failure.retry_after.map(|wait| wait.min(state.line.patience(at)));
         let overloaded = matches!(failure.code, "RateLimited" | "NoAnswer" | "ServerTimeout");
-        state.pace.answered(Answered::Failed { class: failure.class, overloaded, retry_after }, now);
+        let answer = Answered::Failed { class: failure.class, overloaded, retry_after };
+        state.pace.answered(ticket, answer, now);
         let since = state.trouble.as_ref().map_or(at, |trouble| trouble.since);
+        let same = state.trouble.as_ref().is_some_and(|trouble| trouble.failure.class == failure.class);
         state.trouble = Some(Trouble { failure: failure.clone(), since });
         let broke = state.pace.is_broken() && !was_broken;
         if broke {
-            state.gather_line();
+            state.line.gather();
+        }
+        if broke || !same {
+            state.must_tell();
         }
         drop(state);
         self.changed.notify_one();
@@ -222,58 +229,70 @@ impl Lane {
     }
 
     /// A call that was admitted was never made.
-    pub(super) fn given_back(&self) {
-        self.lock().pace.given_back();
+    pub(super) fn given_back(&self, ticket: Ticket) {
+        self.lock().pace.given_back(ticket);
         self.changed.notify_one();
     }
 
-    /// The job goes back into the line after a try.
-    pub(super) fn put_back(&self, mut job: Job, wait: Duration) {
+    /// The job goes back into the line after a try. While one probe stands for all it waits for the issuer and not for its own back-off,
+    /// unless it was refused for a reason of its own.
+    pub(super) fn put_back(&self, job: Job, wait: Duration) {
         let now = self.moment();
         let mut state = self.lock();
-        if state.closed || state.jobs.get(&job.request).is_none_or(|known| known.uid != job.uid) {
-            return;
-        }
-        job.busy = false;
-        // While one probe stands for all, the line waits for the issuer and not for its own back-off.
         let waits_alone = !state.pace.is_broken() || job.sighting.is_some();
-        job.not_before = if waits_alone { now.plus(wait) } else { now };
-        state.enqueue(job);
+        let until = waits_alone.then(|| now.plus(wait));
+        let is_untold = job.told.is_none();
+        state.line.put_back(job, until);
+        if is_untold {
+            state.must_tell();
+        }
         drop(state);
         self.changed.notify_one();
     }
 
     /// The job is done with.
-    pub(super) fn finish(&self, request: &Key) {
-        self.lock().drop_job(request);
+    pub(super) fn finish(&self, job: &Job) {
+        self.lock().line.finish(job);
         self.changed.notify_one();
     }
 
     /// Remembers what is published about a request.
-    pub(super) fn note_told(&self, request: &Key, told: super::job::Told) {
-        if let Some(job) = self.lock().jobs.get_mut(request) {
-            job.told = Some(told);
-        }
+    pub(super) fn note_told(&self, job: &Job, told: Told) {
+        self.lock().line.note_told(job, told);
     }
 
-    /// Requests nobody has been told about and nobody works on; they are marked busy until put back.
-    pub(super) fn untold(&self, most: usize) -> Vec<Job> {
+    /// Some of those who wait for a broken issuer and haven't heard why, with the reason. They are kept from being started until they
+    /// are put back. `None`: all have heard it.
+    pub(super) fn take_untold(&self, most: usize) -> Option<(Failure, Vec<Job>)> {
+        let now = self.moment();
         let mut state = self.lock();
-        let keys: Vec<Key> = state.ready.iter().map(|(_, key)| key.clone()).collect();
-        let mut untold = Vec::new();
-        for key in keys {
-            if untold.len() == most {
-                break;
-            }
-            let Some(job) = state.jobs.get_mut(&key).filter(|job| !job.busy && job.told.is_none()) else {
-                continue;
-            };
-            job.busy = true;
-            let job = job.clone();
-            state.ready.remove(&(job.urgency, key));
-            untold.push(job);
+        let failure = state.trouble.as_ref().map(|trouble| trouble.failure.clone());
+        let failure = failure.filter(|_| state.pace.is_broken() && !state.closed);
+        let untold = failure.map(|failure| {
+            let jobs = state.line.take_untold(most, &Told::of(&failure, None, now));
+            (failure, jobs)
+        });
+        let untold = untold.filter(|(_, jobs)| !jobs.is_empty());
+        if untold.is_none() {
+            state.telling = Telling::Done;
         }
         untold
+    }
+
+    /// Puts back one that has been told.
+    pub(super) fn put_back_told(&self, job: Job) {
+        self.lock().line.put_back(job, None);
+        self.changed.notify_one();
+    }
+
+    /// True once, when somebody has to be told: whoever asks does it.
+    fn begins_telling(&self) -> bool {
+        let mut state = self.lock();
+        let due = state.telling == Telling::Due && state.pace.is_broken();
+        if due {
+            state.telling = Telling::UnderWay;
+        }
+        due
     }
 
     fn next(&self) -> Next {
@@ -282,26 +301,24 @@ impl Lane {
         if state.closed {
             return Next::Closed;
         }
-        state.move_due(now);
         let Some(issuer) = state.issuer.clone() else { return Next::Idle };
-        let later = state.later.first().map(|(at, _)| *at);
-        let Some((urgency, key)) = state.ready.first().cloned() else {
-            return later.map_or(Next::Idle, Next::At);
-        };
-        let is_probe = match state.pace.admit(now) {
-            Admission::Go => false,
-            Admission::Probe => true,
+        match state.line.first(now) {
+            First::Waits => {}
+            First::At(moment) => return Next::At(moment),
+            First::Nobody => return Next::Idle,
+        }
+        let ticket = match state.pace.admit(now) {
+            Admission::Go(ticket) | Admission::Probe(ticket) => ticket,
             Admission::Full => return Next::Idle,
             Admission::NotBefore(at) => return Next::At(at),
         };
-        state.ready.remove(&(urgency, key.clone()));
-        let Some(job) = state.jobs.get_mut(&key) else {
-            state.pace.given_back();
-            return Next::At(now);
-        };
-        job.busy = true;
-        job.urgency.probes += u32::from(is_probe);
-        Next::Start(Box::new(Start { job: job.clone(), issuer, is_probe }))
+        match state.line.take(ticket.probe().is_some()) {
+            Some(job) => Next::Start(Box::new(Start { job, issuer, ticket })),
+            None => {
+                state.pace.given_back(ticket);
+                Next::At(now)
+            }
+        }
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -310,61 +327,18 @@ impl Lane {
 }
 
 impl State {
-    fn enqueue(&mut self, job: Job) {
-        let key = job.request.clone();
-        if job.not_before == Moment::default() {
-            self.ready.insert((job.urgency, key.clone()));
-        } else {
-            self.later.insert((job.not_before, key.clone()));
-        }
-        self.jobs.insert(key, job);
-    }
-
-    fn drop_job(&mut self, request: &Key) {
-        if let Some(job) = self.jobs.remove(request) {
-            self.ready.remove(&(job.urgency, request.clone()));
-            self.later.remove(&(job.not_before, request.clone()));
-        }
-    }
-
-    fn move_due(&mut self, now: Moment) {
-        while let Some((at, key)) = self.later.first().cloned() {
-            if at > now {
-                return;
-            }
-            self.later.remove(&(at, key.clone()));
-            if let Some(job) = self.jobs.get(&key) {
-                self.ready.insert((job.urgency, key));
-            }
-        }
-    }
-
-    /// The issuer broke: whoever waits by its own back-off for the issuer's fault joins the line; refusals keep their distance.
-    fn gather_line(&mut self) {
-        let later = std::mem::take(&mut self.later);
-        for (at, key) in later {
-            match self.jobs.get(&key) {
-                Some(job) if job.sighting.is_none() => {
-                    self.ready.insert((job.urgency, key));
-                }
-                Some(_) => {
-                    self.later.insert((at, key));
-                }
-                None => {}
-            }
-        }
-    }
-
-    /// Something changed for the better: everyone may try at once, counted anew.
-    fn release_all(&mut self, now: Moment) {
+    /// The spec or the credentials changed for the better, as far as we know: everyone may try at once, counted anew.
+    fn start_over(&mut self, now: Moment) {
         self.pace.nudge(now);
-        self.gather_line();
-        let ready = std::mem::take(&mut self.ready);
-        for (_, key) in ready {
-            if let Some(job) = self.jobs.get_mut(&key) {
-                job.urgency.probes = 0;
-                self.ready.insert((job.urgency, key));
-            }
+        self.line.forget_refusals();
+        self.line.gather();
+        self.line.count_anew();
+    }
+
+    /// Somebody may not have heard what is the matter.
+    fn must_tell(&mut self) {
+        if self.telling == Telling::Done {
+            self.telling = Telling::Due;
         }
     }
 }
@@ -373,6 +347,9 @@ impl State {
 pub(super) async fn run(lane: Arc<Lane>, context: Arc<Context>) {
     loop {
         let changed = lane.changed.notified();
+        if lane.begins_telling() {
+            context.tasks.spawn(publish::tell_the_line(lane.clone(), context.clone()));
+        }
         match lane.next() {
             Next::Start(start) => {
                 context.tasks.spawn(attempt::run(lane.clone(), context.clone(), *start));

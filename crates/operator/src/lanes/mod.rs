@@ -5,6 +5,7 @@
 mod attempt;
 mod job;
 mod lane;
+mod line;
 mod publish;
 
 use std::collections::HashMap;

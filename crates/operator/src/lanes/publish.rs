@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use everleaf_core::checked::Checked;
 use everleaf_core::conditions::{self, Condition, NextTry, request_reason};
-use everleaf_core::failure::{Failure, Refusal};
+use everleaf_core::failure::Refusal;
 use futures::StreamExt;
 use tracing::{info, warn};
 
@@ -25,16 +25,18 @@ const FIRST_WAIT: Duration = Duration::from_millis(250);
 const LAST_WAIT: Duration = Duration::from_secs(10);
 /// Requests told about at once when an issuer breaks.
 const TELL_AT_ONCE: usize = 8;
-/// The same cause on another rung is told again at most this often.
+/// So often news is told at once; after that, at most every [`TELL_AGAIN`]: an outage of an hour costs a waiting request a dozen writes.
+pub(super) const TOLD_FREELY: u32 = 4;
 const TELL_AGAIN: Duration = Duration::from_secs(300);
+/// Who waits in the line of an issuer that broke is told after this long: an outage that is over by then costs no writes.
+const BEFORE_TELLING: Duration = Duration::from_secs(2);
 
-/// Whether there is anything new to tell: another cause, or another rung after a while.
+/// Whether there is anything new to tell: another cause, or another rung.
 pub(super) fn is_news(old: Option<&Told>, new: &Told) -> bool {
-    match old {
-        None => true,
-        Some(old) if old.cause != new.cause => true,
-        Some(old) => old.rung != new.rung && new.at.since(old.at) >= TELL_AGAIN,
-    }
+    let Some(old) = old else { return true };
+    let differs =
+        old.cause != new.cause || old.rung != new.rung || (new.rung.is_some() && old.times < TOLD_FREELY);
+    differs && (old.times < TOLD_FREELY || new.at.since(old.at) >= TELL_AGAIN)
 }
 
 /// Publishes a certificate: approval (where it is ours), Ready and the certificate in one write.
@@ -64,22 +66,22 @@ pub(super) async fn pending(context: &Context, request: &Key, uid: &str, approve
     }
 }
 
-/// Tells everyone in the line of a broken issuer what they wait for.
-pub(super) async fn tell_the_line(lane: Arc<Lane>, context: Arc<Context>, failure: Failure) {
-    let message = conditions::waiting(&failure, NextTry::WithTheIssuer);
-    while lane.is_broken() {
-        let untold = lane.untold(TELL_AT_ONCE);
-        if untold.is_empty() {
-            return;
-        }
-        let told = Told { cause: Some((failure.class, failure.code)), rung: 0, at: lane.moment() };
+/// Tells everyone in the line of a broken issuer what they wait for, newcomers included.
+pub(super) async fn tell_the_line(lane: Arc<Lane>, context: Arc<Context>) {
+    tokio::select! {
+        () = tokio::time::sleep(BEFORE_TELLING) => {}
+        () = context.stop.cancelled() => return,
+    }
+    while let Some((failure, untold)) = lane.take_untold(TELL_AT_ONCE) {
+        let message = conditions::waiting(&failure, NextTry::WithTheIssuer);
+        let told = Told::of(&failure, None, lane.moment());
         futures::stream::iter(untold)
             .for_each_concurrent(TELL_AT_ONCE, |mut job| {
                 let (lane, context, told, message) = (&lane, &context, told.clone(), message.clone());
                 async move {
                     pending(context, &job.request, &job.uid, job.approve, message).await;
-                    job.told = Some(told);
-                    lane.put_back(job, Duration::ZERO);
+                    job.told = Some(told.after(job.told.as_ref()));
+                    lane.put_back_told(job);
                 }
             })
             .await;
