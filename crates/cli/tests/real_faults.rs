@@ -1,0 +1,203 @@
+//! Faults of a Vault that heal, and some that a person must mend, on real servers: nothing that heals ends a request, everything that
+//! waits is told, and all of it is ready soon after the cure (issue "no fault that heals"; vault-measured 2 to 7).
+//! Faults are played by a proxy before Vault, or done to Vault itself.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::print_stderr
+)]
+
+mod faulty;
+mod support;
+
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+use everleaf_testkit::servers::{Fault, FaultProxy, PkiOptions};
+use faulty::ground::{Ground, SOON, certificates, direct_sign_works, fault_lasts, shared_vault};
+use faulty::history::History;
+use support::space::{condition, is_issued, text};
+
+const WAITING: usize = 50;
+const BESIDE: usize = 10;
+/// The promise: all are ready this long after the first direct sign has succeeded again.
+const READY_WITHIN: Duration = Duration::from_secs(10);
+/// The most writes for one certificate that met a fault, from its first request to its Secret, events included.
+const MOST_WRITES: usize = 16;
+
+/// What a fault must look like to those who wait for its end.
+struct Told {
+    class: &'static str,
+    says: &'static str,
+    /// What the Issuer says at the end, where proof was found meanwhile.
+    issuer: &'static str,
+}
+
+const fn told(class: &'static str, says: &'static str) -> Told {
+    Told { class, says, issuer: says }
+}
+
+/// Fifty certificates wait while the sign call fails; ten of another issuer don't notice.
+async fn heals(fault: Fault, told: Told) {
+    let name = format!("{fault:?}");
+    let ground = Ground::new(&[]).await;
+    let vault = shared_vault().await;
+    let proxy = FaultProxy::start(vault.url()).await.unwrap();
+    let sick = ground.pki(vault, "sick", &PkiOptions::default()).await;
+    let sound = ground.pki(vault, "sound", &PkiOptions::default()).await;
+    ground.vault_issuer("sick", proxy.url(), &sick).await;
+    ground.vault_issuer("sound", vault.url(), &sound).await;
+    let certificates_seen = History::of(&ground.space, "Certificate").await;
+    let requests_seen = History::of(&ground.space, "CertificateRequest").await;
+    let alone = issue(&ground, &certificates_seen, "alone").await;
+
+    proxy.set(fault, &format!("/v1/{}", sick.sign_path));
+    let begun = Instant::now();
+    let (waiting, names) = certificates("waiting", WAITING, "sick");
+    ground.apply_all(waiting).await;
+    let beside = issue(&ground, &certificates_seen, "beside").await;
+    all_are_told(&requests_seen, &certificates_seen, &names, &told).await;
+    tokio::time::sleep((begun + fault_lasts()).saturating_duration_since(Instant::now())).await;
+    let issuer = ground.issuer_says("sick", SOON, told.issuer).await;
+    assert!(certificates_seen.now().iter().all(|(name, is)| !names.contains(name) || !is_issued(is)));
+
+    proxy.clear();
+    let healed = direct_sign_works(vault, &proxy, &sick).await;
+    certificates_seen.until_all(SOON, "issued", &names, is_issued).await;
+    let took = healed.elapsed();
+    ground.issuer_ready("sick", SOON).await;
+
+    nothing_was_terminal(&requests_seen, &certificates_seen);
+    let writes = writes_by_certificate(&ground, &names);
+    eprintln!(
+        "{name}: all {WAITING} ready {took:.1?} after it healed; the other issuer's {BESIDE} took {beside:.1?}, alone {alone:.1?}; \
+         writes a certificate {:.1} on average, {} at most; signs met by the fault {}; the issuer said: {}",
+        writes.values().sum::<usize>() as f64 / WAITING as f64,
+        writes.values().max().unwrap(),
+        proxy.faulted(&format!("/v1/{}", sick.sign_path)),
+        condition(&issuer, "Ready")["message"],
+    );
+    assert!(took < READY_WITHIN, "{name}: the last was ready {took:?} after the fault had healed");
+    assert!(writes.values().all(|count| *count <= MOST_WRITES), "{name}: {writes:?}");
+}
+
+/// Certificates of the sound issuer, and how long all of them took.
+async fn issue(ground: &Ground, seen: &History, stem: &str) -> Duration {
+    let begun = Instant::now();
+    let (objects, names) = certificates(stem, BESIDE, "sound");
+    ground.apply_all(objects).await;
+    seen.until_all(SOON, "issued by the sound issuer", &names, is_issued).await;
+    begun.elapsed()
+}
+
+/// Class, Vault's own words and what comes next stand in each request, and in the Issuing condition of each Certificate.
+async fn all_are_told(requests: &History, certificates: &History, names: &[String], told: &Told) {
+    let tells = |message: &str| {
+        message.contains(told.class)
+            && message.contains(told.says)
+            && (message.contains("Next try by") || message.contains("The issuer is probed "))
+    };
+    let request_names: Vec<String> = names.iter().map(|name| format!("{name}-1")).collect();
+    let what = format!("told: {} {}", told.class, told.says);
+    requests
+        .until_all(SOON, &what, &request_names, |request| {
+            let ready = condition(request, "Ready");
+            ready["status"] == "False" && ready["reason"] == "Pending" && tells(&text(&ready, "/message"))
+        })
+        .await;
+    certificates
+        .until_all(SOON, &what, names, |certificate| {
+            let (ready, issuing) = (condition(certificate, "Ready"), condition(certificate, "Issuing"));
+            ready["status"] == "False"
+                && issuing["status"] == "True"
+                && issuing["reason"] == "DoesNotExist"
+                && tells(&text(&issuing, "/message"))
+        })
+        .await;
+}
+
+/// No version of any request or Certificate ever said that it is over.
+fn nothing_was_terminal(requests: &History, certificates: &History) {
+    for version in requests.versions() {
+        let Some(request) = version.object else { continue };
+        let reason = text(&condition(&request, "Ready"), "/reason");
+        assert!(matches!(reason.as_str(), "" | "Pending" | "Issued"), "{request}");
+        assert!(request["status"]["failureTime"].is_null(), "{request}");
+    }
+    for version in certificates.versions() {
+        let Some(certificate) = version.object else { continue };
+        assert_ne!(condition(&certificate, "Issuing")["status"], "False", "{certificate}");
+        assert!(certificate["status"]["lastFailureTime"].is_null(), "{certificate}");
+        assert!(certificate["status"]["failedIssuanceAttempts"].is_null(), "{certificate}");
+    }
+}
+
+/// What the controller wrote for each certificate: itself, its requests, its Secrets, events about it.
+fn writes_by_certificate(ground: &Ground, names: &[String]) -> BTreeMap<String, usize> {
+    let asked = ground.asked();
+    let about = |name: &String, of: &str| {
+        of == name || of.starts_with(&format!("{name}-")) || of.starts_with(&format!("{name}."))
+    };
+    let count =
+        |name: &String| asked.iter().filter(|request| request.writes() && about(name, &request.name)).count();
+    names.iter().map(|name| (name.clone(), count(name))).collect()
+}
+
+const BARE: &str = "{\"errors\":[\"permission denied\"]}\n";
+const INVALID: &str =
+    "{\"errors\":[\"2 errors occurred:\\n\\t* permission denied\\n\\t* invalid token\\n\\n\"]}\n";
+
+#[tokio::test]
+#[ignore = "needs real servers: cargo xtask test"]
+async fn a_403_by_policy_ends_no_request() {
+    let told = Told {
+        issuer: "refused although the policies grant update",
+        ..told("Transient", "permission denied")
+    };
+    heals(Fault::Status(403), told).await;
+}
+
+#[tokio::test]
+#[ignore = "needs real servers: cargo xtask test"]
+async fn a_bare_403_ends_no_request() {
+    heals(Fault::Answer(403, BARE.into()), told("Access", "refuses a token that it has just made")).await;
+}
+
+#[tokio::test]
+#[ignore = "needs real servers: cargo xtask test"]
+async fn a_403_that_calls_the_token_invalid_ends_no_request() {
+    heals(Fault::Answer(403, INVALID.into()), told("Transient", "invalid token")).await;
+}
+
+#[tokio::test]
+#[ignore = "needs real servers: cargo xtask test"]
+async fn a_429_ends_no_request() {
+    heals(Fault::Status(429), told("Transient", "rate limit quota exceeded")).await;
+}
+
+#[tokio::test]
+#[ignore = "needs real servers: cargo xtask test"]
+async fn a_500_ends_no_request() {
+    heals(Fault::Status(500), told("Transient", "internal error")).await;
+}
+
+#[tokio::test]
+#[ignore = "needs real servers: cargo xtask test"]
+async fn a_503_of_a_sealed_vault_ends_no_request() {
+    heals(Fault::Status(503), told("Transient", "Vault is sealed")).await;
+}
+
+#[tokio::test]
+#[ignore = "needs real servers: cargo xtask test"]
+async fn a_reset_ends_no_request() {
+    heals(Fault::Reset, told("Transient", "connection was closed before the answer")).await;
+}
+
+#[tokio::test]
+#[ignore = "needs real servers: cargo xtask test"]
+async fn a_hang_ends_no_request() {
+    heals(Fault::Hang, told("Transient", "no answer within")).await;
+}
