@@ -96,7 +96,7 @@ fn kubectl_shows_the_columns_that_people_know() {
                 ("Secret", ".spec.secretName", "string", 0),
                 ("Issuer", ".spec.issuerRef.name", "string", 1),
                 ("Status", MESSAGE, "string", 1),
-                ("Expiration", ".status.notAfter", "date", 1),
+                ("Expiration", ".status.notAfter", "string", 1),
                 AGE,
             ],
         ),

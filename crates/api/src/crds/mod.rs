@@ -140,10 +140,8 @@ fn certificate_columns() -> Vec<CustomResourceColumnDefinition> {
         column("Secret", ".spec.secretName", "", Shown::Always),
         column("Issuer", ".spec.issuerRef.name", "", Shown::Wide),
         column("Status", CONDITION_MESSAGE, "Ready", Shown::Wide),
-        CustomResourceColumnDefinition {
-            type_: "date".to_owned(),
-            ..column("Expiration", ".status.notAfter", "", Shown::Wide)
-        },
+        // A date column shows how long ago a time was, so a time to come would read `<invalid>`.
+        column("Expiration", ".status.notAfter", "", Shown::Wide),
         age(),
     ]
 }

@@ -1,5 +1,5 @@
 //! `spec.vault`: where a Vault or OpenBao is, and how to log in (vault-issuer 1.1 and 1.2).
-//! Held as written. Of several ways to log in the first in the order of the fields counts.
+//! Held as written. Several ways to log in are admitted, because old manifests have them, and refused when the issuer is made.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -11,7 +11,7 @@ use crate::references::{SecretKeySelector, ServiceAccountReference, chosen};
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct VaultIssuer {
-    /// How to log in. Of several ways the first in this order is taken: token, AppRole, client certificate, Kubernetes, AWS.
+    /// How to log in: exactly one of token, AppRole, client certificate, Kubernetes or AWS.
     pub auth: VaultAuth,
     /// URL of the server, such as `https://vault.example.com:8200`.
     pub server: String,

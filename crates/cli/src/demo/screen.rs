@@ -14,7 +14,7 @@ const BAR: usize = 30;
 /// Certificates that fit on the screen.
 const ROWS: usize = 16;
 /// How wide a story may be.
-const STORY: usize = 60;
+const STORY: usize = 44;
 
 /// The screen.
 pub(super) struct Screen {
