@@ -169,7 +169,7 @@ impl Practice {
 
     /// Sets the counters back to nothing.
     pub fn forget_audit(&self) {
-        self.world().audit = Audit::default();
+        self.world().audit.forget();
     }
 
     /// All certificates signed so far, oldest first (at most the latest 100,000).

@@ -11,6 +11,7 @@ mod auth;
 mod chance;
 mod clock;
 mod cluster;
+mod desk;
 mod exchange;
 pub mod faults;
 mod furnish;
@@ -34,7 +35,6 @@ pub use auth::AwsAccount;
 pub use chance::Chance;
 pub use clock::Clock;
 pub use cluster::{Balance, Balancer, Cluster, ClusterEvent, ClusterNetwork};
-pub use exchange::ServedBy;
 pub use faults::{
     Deed, Denial, Fault, FaultId, FaultRule, Internal, Menu, Needs, Piece, RedirectTo, Row, Scene, Schedule,
     Share, by_row,
@@ -43,6 +43,7 @@ pub use furnish::{Furnished, furnish, furnish_kubernetes, furnish_pki};
 pub use http::ask::Peer;
 pub use http::body::Body;
 pub use http::phase::Phase;
+pub use http::respond::ServedBy;
 pub use http::transport::{TransportError, TransportKind};
 pub use options::{CaKeyKind, ElectionPace, Options, Product, Scheme};
 pub use outside::{BoxFuture, Jwks, Outside, Review, Reviewed, Reviewer, ServedKey, Sts, StsAnswer, StsCall};

@@ -5,6 +5,7 @@
 use jiff::Timestamp;
 use serde_json::{Map, Value};
 
+use crate::clock::later;
 use crate::cluster::ClusterEvent;
 use crate::cluster::nodes::Node;
 use crate::cluster::standing::Standing;
@@ -53,6 +54,7 @@ impl World {
             Deed::ForeignServerCertificate => self.foreign_certificate = true,
             Deed::OwnServerCertificate => self.foreign_certificate = false,
             Deed::Cluster(event) => self.happen(*event, now),
+            Deed::After(wait, deed) => self.plan(later(now, *wait), (**deed).clone()),
             Deed::RotateCa { mount, life } => self.rotate_ca(mount, *life, now),
             Deed::LeafNotAfter { mount, behaviour } => {
                 self.change_default_issuer(mount, now, |issuer| issuer.leaf_not_after = *behaviour);

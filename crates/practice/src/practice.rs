@@ -94,7 +94,7 @@ impl Practice {
 
     /// Calls the node. An error is what a client would see below HTTP.
     pub async fn call(&self, request: Request<Bytes>) -> Result<Response<Body>, TransportError> {
-        Exchange::new(self, request).run().await
+        Exchange::new(self, &request).run().await
     }
 
     /// The state, with everything done that is due.

@@ -1,7 +1,7 @@
 //! The contract table against the practice Vault, in process and in virtual time.
 //! Every case has a Vault of its own, so that none can lean on another.
 //! What real servers answer to the same table is compared in `real_vault.rs`.
-#![allow(clippy::unwrap_used, clippy::panic, missing_docs)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, missing_docs)]
 
 mod contract;
 

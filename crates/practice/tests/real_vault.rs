@@ -1,7 +1,7 @@
 //! The contract table against a real Vault in dev mode, and byte by byte against the practice Vault's answers.
 //! One server for all cases: each has names of its own.
 //! Needs the server that `cargo xtask servers` builds.
-#![allow(clippy::unwrap_used, clippy::panic, missing_docs)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, missing_docs)]
 
 mod contract;
 

@@ -166,7 +166,6 @@ pub(crate) fn configure(
         (["role", name], Verb::Delete) => {
             let mut method = method.clone();
             method.roles.remove(*name);
-            turn.ledger.secret_ids.retain(|_, secret| secret.mount != place.accessor || secret.role != *name);
             store(turn, place, AuthMethod::AppRole(method))
         }
         (["role", name, "role-id"], Verb::Read) => {
@@ -204,6 +203,11 @@ fn write_role(
     fields: Fields<'_>,
 ) -> Handled {
     let mut method = method.clone();
+    if !method.roles.contains_key(name) {
+        // Secret-ids die with their role. They are forgotten only when another one takes its name,
+        // so that a role which a trouble has deleted can come back with them.
+        turn.ledger.secret_ids.retain(|_, secret| secret.mount != place.accessor || secret.role != name);
+    }
     let fresh = Role {
         role_id: turn.chance.uuid(),
         bind_secret_id: true,

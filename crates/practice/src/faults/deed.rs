@@ -99,6 +99,8 @@ pub enum Deed {
     OwnServerCertificate,
     /// Something happens to the cluster.
     Cluster(ClusterEvent),
+    /// Another deed, after this long.
+    After(Duration, Box<Deed>),
 }
 
 impl Deed {

@@ -25,7 +25,7 @@ use crate::sys::{administration, capabilities};
 pub(crate) enum Flowed {
     Done(Handled),
     /// A login that may need an answer from outside.
-    Login(Step),
+    Login(Box<Step>),
 }
 
 /// What the border made of a request.
@@ -48,7 +48,7 @@ pub(crate) fn take(turn: &mut Turn<'_>, ask: &Ask) -> Flowed {
         if let Some(auth) = auth {
             return match auth::login(turn, ask, &place, auth, &border.fields) {
                 Step::Done(handled) => Flowed::Done(wrapped(turn, &border, handled)),
-                step => Flowed::Login(step),
+                step => Flowed::Login(Box::new(step)),
             };
         }
     }

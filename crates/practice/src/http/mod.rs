@@ -9,4 +9,5 @@ pub(crate) mod flow;
 pub(crate) mod json_limits;
 pub(crate) mod paths;
 pub(crate) mod phase;
+pub(crate) mod respond;
 pub(crate) mod transport;

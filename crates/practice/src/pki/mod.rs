@@ -7,6 +7,7 @@ mod certificate;
 pub(crate) mod der_out;
 pub(crate) mod keys;
 pub(crate) mod leaf;
+mod manage;
 mod names;
 mod paths;
 pub(crate) mod reading;

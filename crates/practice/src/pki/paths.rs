@@ -1,21 +1,18 @@
-//! The paths of a PKI mount: signing, CA files, roles, issuers, generating and importing CAs.
+//! The paths of a PKI mount: signing and CA files here, roles and issuers in `manage`.
 //! Wrong paths and verbs get the texts of Vault's framework (vault-measured 2).
 //! Signing itself is in `sign`.
 
 use bytes::Bytes;
 use serde_json::{Map, Value, json};
 
-use super::ca::{self, Wish};
+use super::Pki;
+use super::manage;
 use super::role;
-use super::role_fields;
 use super::sign::{self, Kind, Order};
 use super::validity::MountLimits;
-use super::{LeafNotAfter, Pki};
-use crate::clock::span;
 use crate::http::answer::{Handled, Raw, Refusal, Reply, Success};
 use crate::http::ask::Verb;
-use crate::options::CaKeyKind;
-use crate::state::config::{Mount, SYSTEM_TTL};
+use crate::state::config::Mount;
 use crate::state::fields::Fields;
 use crate::state::turn::Turn;
 
@@ -35,11 +32,13 @@ pub(crate) struct Target<'a> {
 /// Paths that need no token.
 pub(crate) fn is_open(rest: &str) -> bool {
     let segments: Vec<&str> = rest.split('/').collect();
-    match segments.as_slice() {
-        ["ca" | "ca_chain" | "crl"] | ["ca" | "crl", "pem"] | ["cert", "ca" | "ca_chain" | "crl"] => true,
-        ["issuer", _, "json" | "pem" | "der"] => true,
-        _ => false,
-    }
+    matches!(
+        segments.as_slice(),
+        ["ca" | "ca_chain" | "crl"]
+            | ["ca" | "crl", "pem"]
+            | ["cert", "ca" | "ca_chain" | "crl"]
+            | ["issuer", _, "json" | "pem" | "der"]
+    )
 }
 
 /// Fields that signing knows; others get a warning.
@@ -78,7 +77,7 @@ pub(crate) fn answer(turn: &mut Turn<'_>, target: &Target<'_>) -> Handled {
         (["sign-verbatim", role], _) => sign_with(turn, target, Kind::Verbatim, role, None),
         (["issuer", issuer, "sign", role], _) => sign_with(turn, target, Kind::Sign, role, Some(issuer)),
         (["issuer", issuer, "issue", role], _) => sign_with(turn, target, Kind::Issue, role, Some(issuer)),
-        (["roles", name], verb) => role_call(turn, target, name, verb),
+        (["roles", name], verb) => manage::role_call(turn, target, name, verb),
         (["roles"], Verb::List) => list(target.pki.roles.keys()),
         (["issuers"], Verb::List) => list(target.pki.issuers.keys()),
         (["certs"], Verb::List) => {
@@ -90,11 +89,11 @@ pub(crate) fn answer(turn: &mut Turn<'_>, target: &Target<'_>) -> Handled {
         (["issuer", reference, form @ ("json" | "pem" | "der")], Verb::Read) => {
             issuer_file(target, reference, form)
         }
-        (["root", "generate", "internal"], Verb::Write) => generate_root(turn, target),
-        (["config", "ca"] | ["issuers", "import", "bundle"], Verb::Write) => import(turn, target),
-        (["config", "issuers"], Verb::Write) => set_default(turn, target),
+        (["root", "generate", "internal"], Verb::Write) => manage::generate_root(turn, target),
+        (["config", "ca"] | ["issuers", "import", "bundle"], Verb::Write) => manage::import(turn, target),
+        (["config", "issuers"], Verb::Write) => manage::set_default(turn, target),
         (["config", "urls" | "cluster" | "crl"], Verb::Write) => Ok(Reply::NoContent),
-        (["issuer", reference], verb) => issuer_call(turn, target, reference, verb),
+        (["issuer", reference], verb) => manage::issuer_call(turn, target, reference, verb),
         _ => Err(Refusal::unsupported_path()),
     }
 }
@@ -140,38 +139,6 @@ fn sign_with(
         ignored,
     };
     sign::sign(turn, &order)
-}
-
-fn role_call(turn: &mut Turn<'_>, target: &Target<'_>, name: &str, verb: Verb) -> Handled {
-    match verb {
-        Verb::Write => {
-            let role = role_fields::read(Fields(target.fields))?;
-            let shown = role_fields::shown(&role);
-            change(turn, target, |pki| {
-                pki.roles.insert(name.to_owned(), role);
-            })?;
-            Ok(Success::data(shown, "pki"))
-        }
-        Verb::Read => {
-            let role = target.pki.roles.get(name).ok_or(Refusal::empty(404))?;
-            Ok(Success::data(role_fields::shown(role), "pki"))
-        }
-        Verb::Delete => {
-            change(turn, target, |pki| {
-                pki.roles.remove(name);
-            })?;
-            Ok(Reply::NoContent)
-        }
-        _ => Err(Refusal::unsupported_operation()),
-    }
-}
-
-fn change(turn: &mut Turn<'_>, target: &Target<'_>, change: impl FnOnce(&mut Pki)) -> Result<(), Refusal> {
-    turn.configure_namespace(target.namespace, |namespace| {
-        if let Some(pki) = namespace.pki_mut(target.mount_path) {
-            change(pki);
-        }
-    })
 }
 
 fn file(content_type: &'static str, body: impl Into<Bytes>) -> Handled {
@@ -220,107 +187,4 @@ fn issuer_file(target: &Target<'_>, reference: &str, form: &str) -> Handled {
             Ok(Success::data(data, "pki"))
         }
     }
-}
-
-fn generate_root(turn: &mut Turn<'_>, target: &Target<'_>) -> Handled {
-    let fields = Fields(target.fields);
-    let life = fields.duration("ttl")?.unwrap_or(SYSTEM_TTL).min(target.mount.max_ttl);
-    let key = match fields.text("key_type")?.as_str() {
-        "ed25519" => CaKeyKind::Ed25519,
-        "ec" => CaKeyKind::P256,
-        // RSA CAs are not made here; the practice Vault's own kind stands in.
-        _ => turn.ca_key,
-    };
-    let common_name = fields.text("common_name")?;
-    let wish = Wish { common_name: &common_name, life, key, now: turn.now };
-    let mut issuer = ca::root(&wish, turn.chance).ok_or_else(Refusal::internal)?;
-    issuer.name = fields.text("issuer_name")?;
-    let data = json!({
-        "certificate": issuer.certificate.pem(),
-        "expiration": issuer.certificate.not_after.as_second(),
-        "issuer_id": issuer.id,
-        "issuer_name": issuer.name,
-        "issuing_ca": issuer.certificate.pem(),
-        "key_id": turn.chance.uuid(),
-        "key_name": "",
-        "serial_number": issuer.certificate.serial_text(),
-    });
-    change(turn, target, |pki| {
-        pki.default_issuer.get_or_insert_with(|| issuer.id.clone());
-        pki.issuers.insert(issuer.id.clone(), issuer);
-    })?;
-    Ok(Success::data(data, "pki"))
-}
-
-fn import(turn: &mut Turn<'_>, target: &Target<'_>) -> Handled {
-    let bundle = Fields(target.fields).text("pem_bundle")?;
-    let issuers = ca::from_bundle(&bundle, turn.chance);
-    if issuers.is_empty() {
-        return Err(Refusal::bad("'pem_bundle' parameter was empty"));
-    }
-    let ids: Vec<String> = issuers.iter().map(|issuer| issuer.id.clone()).collect();
-    change(turn, target, |pki| {
-        for issuer in issuers {
-            // The first one with a key becomes the default.
-            if pki.default_issuer.is_none() && issuer.key.is_some() {
-                pki.default_issuer = Some(issuer.id.clone());
-            }
-            pki.issuers.insert(issuer.id.clone(), issuer);
-        }
-    })?;
-    Ok(Success::data(json!({ "imported_issuers": ids, "imported_keys": null, "mapping": {} }), "pki"))
-}
-
-fn set_default(turn: &mut Turn<'_>, target: &Target<'_>) -> Handled {
-    let wanted = Fields(target.fields).text("default")?;
-    let id = match wanted.as_str() {
-        "" => None,
-        reference => Some(target.pki.issuer(reference).map_err(Refusal::bad)?.id.clone()),
-    };
-    change(turn, target, |pki| pki.default_issuer = id)?;
-    Ok(Reply::NoContent)
-}
-
-fn issuer_call(turn: &mut Turn<'_>, target: &Target<'_>, reference: &str, verb: Verb) -> Handled {
-    let issuer = target.pki.issuer(reference).map_err(|why| Refusal::new(500, why))?;
-    let mut issuer = issuer.clone();
-    match verb {
-        Verb::Delete => {
-            change(turn, target, |pki| {
-                pki.issuers.remove(&issuer.id);
-                pki.default_issuer.take_if(|id| *id == issuer.id);
-            })?;
-            return Ok(Reply::NoContent);
-        }
-        Verb::Read => {}
-        Verb::Write | Verb::Patch => {
-            let fields = Fields(target.fields);
-            if fields.has("issuer_name") {
-                issuer.name = fields.text("issuer_name")?;
-            }
-            if fields.has("usage") {
-                issuer.usages = fields.list("usage").into_iter().collect();
-            }
-            if fields.has("leaf_not_after_behavior") {
-                issuer.leaf_not_after = match fields.text("leaf_not_after_behavior")?.as_str() {
-                    "truncate" => LeafNotAfter::Truncate,
-                    "permit" => LeafNotAfter::Permit,
-                    _ => LeafNotAfter::Err,
-                };
-            }
-            let changed = issuer.clone();
-            change(turn, target, |pki| {
-                pki.issuers.insert(changed.id.clone(), changed);
-            })?;
-        }
-        _ => return Err(Refusal::unsupported_operation()),
-    }
-    let left = span(turn.now, issuer.certificate.not_after).as_secs();
-    let data = json!({
-        "certificate": issuer.certificate.pem(),
-        "issuer_id": issuer.id,
-        "issuer_name": issuer.name,
-        "seconds_left": left,
-    });
-    Ok(Success::data(data, "pki"))
 }

@@ -2,6 +2,7 @@
 //! Every request is counted, also those that got no HTTP answer. The record of single requests is bounded.
 //! No tokens, no bodies, no headers.
 
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, VecDeque};
 
 use jiff::Timestamp;
@@ -41,6 +42,10 @@ pub struct Record {
     pub seen: Seen,
 }
 
+/// The place of a record among all that were noted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct RecordId(u64);
+
 /// How many requests are remembered one by one.
 const MOST_RECORDS: usize = 100_000;
 
@@ -48,16 +53,42 @@ const MOST_RECORDS: usize = 100_000;
 #[derive(Debug, Clone, Default)]
 pub struct Audit {
     counts: BTreeMap<(Phase, String, Seen), u64>,
+    /// How many records were dropped from the front.
+    dropped: u64,
     records: VecDeque<Record>,
 }
 
 impl Audit {
-    pub(crate) fn note(&mut self, record: Record) {
+    pub(crate) fn note(&mut self, record: Record) -> RecordId {
         *self.counts.entry((record.phase, record.path.clone(), record.seen)).or_default() += 1;
         if self.records.len() >= MOST_RECORDS {
             self.records.pop_front();
+            self.dropped += 1;
         }
         self.records.push_back(record);
+        RecordId(self.dropped + self.records.len() as u64 - 1)
+    }
+
+    /// Says how a request that was noted ended. One whose record has been dropped meanwhile keeps its old count.
+    pub(crate) fn amend(&mut self, id: RecordId, seen: Seen) {
+        let index = id.0.checked_sub(self.dropped).and_then(|index| usize::try_from(index).ok());
+        let Some(record) = index.and_then(|index| self.records.get_mut(index)) else { return };
+        let key = |seen| (record.phase, record.path.clone(), seen);
+        if let Entry::Occupied(mut old) = self.counts.entry(key(record.seen)) {
+            *old.get_mut() -= 1;
+            if *old.get() == 0 {
+                old.remove();
+            }
+        }
+        *self.counts.entry(key(seen)).or_default() += 1;
+        record.seen = seen;
+    }
+
+    /// Sets the counters back to nothing. Requests under way aren't counted any more.
+    pub(crate) fn forget(&mut self) {
+        self.counts.clear();
+        self.dropped += self.records.len() as u64;
+        self.records.clear();
     }
 
     /// The latest requests, oldest first (at most 100,000).

@@ -102,6 +102,20 @@ fn approles() -> Vec<Case> {
             error(400, REFUSED),
         ),
         case(
+            "approle, role made again with its role_id: old secret_ids are gone",
+            [
+                approle(plain()),
+                vec![
+                    super::delete("auth/ar{n}/role/r1"),
+                    post("auth/ar{n}/role/r1", plain()),
+                    post("auth/ar{n}/role/r1/role-id", json!({"role_id": "{role_id}"})),
+                ],
+            ]
+            .concat(),
+            right(),
+            error(400, REFUSED),
+        ),
+        case(
             "approle without secret_id",
             approle(json!({"token_policies": "p1", "bind_secret_id": true, "token_ttl": "1h"})),
             right(),

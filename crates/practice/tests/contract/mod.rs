@@ -2,6 +2,8 @@
 //! A case sets itself up with plain API calls, under names of its own (`{n}` in a path is the case's number).
 //! It must hold nothing that only one of the two can do.
 #![allow(
+    clippy::needless_pass_by_value,
+    clippy::large_enum_variant,
     dead_code,
     unreachable_pub,
     clippy::unwrap_used,

@@ -18,6 +18,8 @@ use crate::http::transport::TransportKind;
 const RESTART: Duration = Duration::from_secs(2);
 /// The latency of row 36, as `-dev-latency=2000` gives.
 const SLOW_STORAGE: Duration = Duration::from_millis(2000);
+/// Until a step-down is over on both products.
+const HANDOVER: Duration = Duration::from_secs(5);
 /// The limit of row 37.
 const REQUEST_LIMIT: Duration = Duration::from_secs(1);
 
@@ -69,9 +71,24 @@ pub fn leader_killed() -> Row {
     cluster(5, "leader killed", ClusterEvent::KillLeader, Some(ClusterEvent::RestartAll))
 }
 
-/// Row 6: the leader is frozen; all nodes are silent for 27 to 31 s, and after the thaw there may be two active nodes.
+/// How long a thawed leader may lie before somebody restarts it: as long as it was watched (vault-measured 5.4).
+const LIES: Duration = Duration::from_secs(100);
+
+/// Row 6: the leader is frozen; all nodes are silent for 27 to 31 s, and after the thaw there may be two active nodes,
+/// of which somebody restarts the wrong one after a while.
 pub fn leader_frozen() -> Row {
-    cluster(6, "leader frozen", ClusterEvent::FreezeLeader, Some(ClusterEvent::ThawAll))
+    let mut row = cluster(6, "leader frozen", ClusterEvent::FreezeLeader, Some(ClusterEvent::ThawAll));
+    row.heal.push(Deed::After(LIES, Box::new(Deed::Cluster(ClusterEvent::RestartLiars))));
+    row
+}
+
+/// Row 6, its hardest form: the leader has come to power by a step-down, so that it lies after the thaw for as long as it runs.
+/// It takes 5 s to begin; healing thaws, and nobody restarts anything.
+pub fn lying_leader() -> Row {
+    let freeze = Deed::Cluster(ClusterEvent::FreezeLeader);
+    let begin = vec![Deed::Cluster(ClusterEvent::StepDown), Deed::After(HANDOVER, Box::new(freeze))];
+    Row::new(6, "leader frozen, then lying", begin, vec![Deed::Cluster(ClusterEvent::ThawAll)])
+        .needing(Needs::Cluster)
 }
 
 /// Row 7: two of three are gone; a surviving standby redirects to its dead leader for ever.
