@@ -55,10 +55,11 @@ impl Default for Deadlines {
             // A new connection on a sound network takes milliseconds; what takes longer is a black hole (vault-server 5.7).
             connect: Duration::from_secs(5),
             // A slow RSA CA under load takes seconds (vault-server 6); a frozen leader takes 27 to 31 s and is better asked anew
-            // (vault-measured 5.3).
-            sign: Duration::from_secs(7),
-            // It is asked again soon. Together with the pause after it, a call that hangs when the server heals costs less than 10 s.
-            probe: Duration::from_secs(4),
+            // (vault-measured 5.3). An answer that is overdue is asked for again beside it, so a call that was lost on the way
+            // costs seconds after the cure and not this long.
+            sign: Duration::from_secs(10),
+            // Not less than others get: a server that answers slowly would stay broken for ever.
+            probe: Duration::from_secs(10),
             // A TokenReview of 20 s was seen to succeed, one that hangs takes 90 (vault-measured 3).
             login: Duration::from_secs(25),
             // It doesn't wait for locks, except on a node that takes over from a frozen one (vault-measured 5.3).

@@ -1,5 +1,6 @@
 //! Calls to one Vault: headers, deadline, one redirect by hand, one repeat on another connection. The answer comes back raw.
-//! A repeat (same call, within seconds) is not a retry (a new attempt): it is never counted, and there is never more than one.
+//! A repeat (same call, within seconds) is not a retry (a new attempt): it is never counted, and there is never more than one. A call
+//! without an answer is overdue after seconds, and made once more beside the first: what a black hole has swallowed never comes back.
 
 use std::fmt;
 use std::sync::{Mutex, PoisonError};
@@ -7,11 +8,13 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use everleaf_core::failure::ConnectionId;
+use futures::StreamExt;
+use futures::stream::FuturesUnordered;
 use http::header::{ACCEPT, CONTENT_TYPE, DATE, LOCATION, RETRY_AFTER, USER_AGENT};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri};
 use http_body_util::Full;
 use jiff::Timestamp;
-use tokio::time::{Instant, timeout};
+use tokio::time::{Instant, sleep, timeout};
 use tracing::debug;
 use zeroize::Zeroizing;
 
@@ -21,6 +24,11 @@ use crate::wire::{Carried, HttpTransport, Network, Over, Terms, Trouble, Trouble
 
 /// A repeat begins no later than this after its call began: what takes longer is for the retry (DESIGN 5).
 const REPEAT_WITHIN: Duration = Duration::from_secs(2);
+/// An answer that isn't there after this long is overdue, or after twice as long as the last one took, if that is longer: a server that
+/// is slow but answers isn't burdened with more calls.
+const OVERDUE: Duration = Duration::from_secs(4);
+/// The most calls in flight for one question.
+const MOST_BESIDE: usize = 3;
 /// The longest `Retry-After` that is believed.
 const LONGEST_RETRY_AFTER: Duration = Duration::from_secs(3600);
 /// A secret shorter than this isn't looked for in answers: it would tear words apart.
@@ -37,6 +45,8 @@ pub(super) struct Client {
     network: Network,
     terms: Terms,
     transport: Mutex<HttpTransport>,
+    /// How long the last answer to a call that may be made beside itself took.
+    last_took: Mutex<Duration>,
 }
 
 /// Whether a call may be made twice.
@@ -97,13 +107,13 @@ impl Client {
         terms: Terms,
     ) -> Client {
         let transport = Mutex::new(HttpTransport::new(&network, &terms));
-        Client { server, namespace, network, terms, transport }
+        Client { server, namespace, network, terms, transport, last_took: Mutex::default() }
     }
 
     /// Makes a call. It ends within its deadline, connecting, redirect and repeat included.
     pub(super) async fn call(&self, ask: Ask<'_>) -> Got {
         let began = Instant::now();
-        let mut got = match timeout(ask.deadline, self.once_or_twice(&ask, began)).await {
+        let mut got = match timeout(ask.deadline, self.patiently(&ask)).await {
             Ok(got) => got,
             Err(_) => {
                 self.reconnect();
@@ -118,27 +128,60 @@ impl Client {
         got
     }
 
-    async fn once_or_twice(&self, ask: &Ask<'_>, began: Instant) -> Got {
-        let first = self.followed(ask).await;
+    /// Makes a call, and once more beside it when its answer is overdue. The first answer counts; trouble only if nothing else is left.
+    async fn patiently(&self, ask: &Ask<'_>) -> Got {
+        if ask.repeat != Repeat::Harmless || ask.deadline < 2 * OVERDUE {
+            return self.once_or_twice(ask, ask.over).await;
+        }
+        let mut calls = FuturesUnordered::new();
+        calls.push(self.timed(ask, ask.over));
+        loop {
+            let last_took = *self.last_took.lock().unwrap_or_else(PoisonError::into_inner);
+            let overdue = OVERDUE.max(2 * last_took);
+            tokio::select! {
+                Some(got) = calls.next() => match got {
+                    Err(_) if !calls.is_empty() => {}
+                    got => return got,
+                },
+                () = sleep(overdue), if calls.len() < MOST_BESIDE => {
+                    debug!(path = ask.path.as_str(), "an answer is overdue, asking beside it over another connection");
+                    calls.push(self.timed(ask, Some(Over::Fresh)));
+                }
+            }
+        }
+    }
+
+    async fn timed(&self, ask: &Ask<'_>, over: Option<Over>) -> Got {
+        let began = Instant::now();
+        let got = self.once_or_twice(ask, over).await;
+        if got.is_ok() {
+            *self.last_took.lock().unwrap_or_else(PoisonError::into_inner) = began.elapsed();
+        }
+        got
+    }
+
+    async fn once_or_twice(&self, ask: &Ask<'_>, over: Option<Over>) -> Got {
+        let began = Instant::now();
+        let first = self.followed(ask, over).await;
         let Err(trouble) = &first else { return first };
         // Others on the same connections are in doubt as well; the next call takes a new one.
         self.reconnect();
         if may_repeat(ask.repeat, trouble) && began.elapsed() < REPEAT_WITHIN {
-            return self.followed(ask).await;
+            return self.followed(ask, over).await;
         }
         first
     }
 
     /// Makes the call and follows one redirect, by hand, because the token goes along: only to the same scheme, and with the same
     /// trust (vault-server 1.10). On OpenBao it ends most of the gap of a step-down (vault-measured 5.1).
-    async fn followed(&self, ask: &Ask<'_>) -> Got {
+    async fn followed(&self, ask: &Ask<'_>, over: Option<Over>) -> Got {
         let url = self.server.url(ask.path);
         let Ok(uri) = url.parse::<Uri>() else {
             return Err(Trouble::before_sending(TroubleKind::BadRedirect(format!(
                 "{url} is not an address"
             ))));
         };
-        let reply = self.exchanged(&uri, ask, ask.over).await?;
+        let reply = self.exchanged(&uri, ask, over).await?;
         let Some(location) = redirect(&reply) else { return Ok(reply) };
         let target = self.target(&uri, location)?;
         // Back to the same place: over a new connection, which may end at another node behind the same address.

@@ -27,8 +27,9 @@ use tower::{ServiceExt, service_fn};
 use super::transport::{Carried, Exchanged, Over, Request, Terms, collected};
 use super::trouble::{Trouble, TroubleKind};
 
-/// The most connections of one issuer: 8 to 32 calls at a time keep a server busy (vault-server 6).
-const MOST_CONNECTIONS: usize = 32;
+/// The most connections of one issuer: 8 to 32 calls at a time keep a server busy (vault-server 6); the rest is room for health and logins
+/// beside calls that hang.
+const MOST_CONNECTIONS: usize = 64;
 /// The most connections that are kept without a call on them.
 const MOST_IDLE: usize = 16;
 /// How long a connection is kept without a call: below Vault's own five minutes, above the pause between two sightings of a refusal.

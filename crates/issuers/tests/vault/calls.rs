@@ -166,12 +166,51 @@ async fn silence_ends_at_the_deadline_of_each_call() {
     bench.server.script(|seen| seen.path.ends_with("sign/web").then_some(Say::Hang));
     let began = Instant::now();
     assert_eq!(bench.fails().await.code, "NoAnswer");
-    assert_eq!(began.elapsed(), Duration::from_secs(7));
+    assert_eq!(began.elapsed(), Duration::from_secs(10));
 
     bench.server.script(|seen| seen.path.ends_with("health").then_some(Say::Hang));
     let began = Instant::now();
     assert_eq!(bench.vault.health().await.unwrap_err().code, "NoAnswer");
     assert_eq!(began.elapsed(), Duration::from_secs(3));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_sign_call_that_was_swallowed_is_made_again_beside_it_over_a_new_connection() {
+    let bench = Bench::new(approle());
+    bench.chain().await;
+    let mut swallowed = 0;
+    bench.server.script(move |seen| {
+        let swallow = seen.path.ends_with("sign/web") && swallowed < 2;
+        swallowed += usize::from(swallow);
+        swallow.then_some(Say::Hang)
+    });
+    let began = Instant::now();
+    assert!(is_issued(&bench.sign().await));
+    assert_eq!(began.elapsed(), Duration::from_secs(8));
+    let seen = bench.server.state().seen.clone();
+    assert!(seen.iter().rev().take(2).all(|seen| seen.over == Some(everleaf_issuers::wire::Over::Fresh)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_server_that_is_slow_but_answers_is_not_burdened_with_more_calls() {
+    let bench = Bench::new(approle());
+    bench.chain().await;
+    bench.server.script(|seen| {
+        let sealed = Say::After(Duration::from_secs(6), Box::new(error(503, "Vault is sealed")));
+        seen.path.ends_with("sign/web").then_some(sealed)
+    });
+    assert_eq!(bench.fails().await.code, "Sealed");
+    assert_eq!(bench.server.signs(), 1 + 2, "the first that takes six seconds is asked twice");
+    assert_eq!(bench.fails().await.code, "Sealed");
+    assert_eq!(bench.server.signs(), 1 + 2 + 1, "now it is known to be slow");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_login_is_never_made_beside_another() {
+    let bench = Bench::new(approle());
+    bench.server.script(|seen| seen.path.ends_with("/login").then_some(Say::Hang));
+    bench.fails().await;
+    assert_eq!(bench.server.logins(), 1);
 }
 
 #[tokio::test(start_paused = true)]
