@@ -25,6 +25,8 @@ const WAITING: usize = 50;
 const BESIDE: usize = 10;
 /// The promise: all are ready this long after the first direct sign has succeeded again.
 const READY_WITHIN: Duration = Duration::from_secs(10);
+/// What a lane has in flight at most.
+const IN_FLIGHT: usize = 16;
 /// The most writes for one certificate that met a fault, from its first request to its Secret, events included.
 const MOST_WRITES: usize = 16;
 
@@ -200,4 +202,60 @@ async fn a_reset_ends_no_request() {
 #[ignore = "needs real servers: cargo xtask test"]
 async fn a_hang_ends_no_request() {
     heals(Fault::Hang, told("Transient", "no answer within")).await;
+}
+
+#[tokio::test]
+#[ignore = "needs real servers: cargo xtask test"]
+async fn a_black_hole_that_swallows_calls_for_good_ends_no_request() {
+    heals(Fault::Swallow, told("Transient", "no answer within")).await;
+}
+
+/// Calls in flight when a short black hole heals are lost for good: nobody may wait for their deadlines.
+#[tokio::test]
+#[ignore = "needs real servers: cargo xtask test"]
+async fn calls_that_a_short_black_hole_swallowed_are_made_again_within_seconds() {
+    let ground = Ground::new(&[]).await;
+    let vault = shared_vault().await;
+    let proxy = FaultProxy::start(vault.url()).await.unwrap();
+    let pki = ground.pki(vault, "sick", &PkiOptions::default()).await;
+    ground.vault_issuer("sick", proxy.url(), &pki).await;
+    let certificates_seen = History::of(&ground.space, "Certificate").await;
+    let requests_seen = History::of(&ground.space, "CertificateRequest").await;
+    let path = format!("/v1/{}", pki.sign_path);
+
+    proxy.set(Fault::Swallow, &path);
+    let (waiting, names) = certificates("waiting", WAITING, "sick");
+    ground.apply_all(waiting).await;
+    while proxy.faulted(&path) < IN_FLIGHT {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    proxy.clear();
+    let healed = direct_sign_works(vault, &proxy, &pki).await;
+    certificates_seen.until_all(SOON, "issued", &names, is_issued).await;
+    let took = healed.elapsed();
+    nothing_was_terminal(&requests_seen, &certificates_seen);
+    eprintln!("all {WAITING} ready {took:.1?} after the black hole was gone");
+    assert!(took < READY_WITHIN, "{took:?}");
+}
+
+/// A server that needs five seconds for a signature works, also right after an outage.
+#[tokio::test]
+#[ignore = "needs real servers: cargo xtask test"]
+async fn a_server_that_is_slow_is_no_server_that_is_broken() {
+    let ground = Ground::new(&[]).await;
+    let vault = shared_vault().await;
+    let proxy = FaultProxy::start(vault.url()).await.unwrap();
+    let pki = ground.pki(vault, "slow", &PkiOptions::default()).await;
+    ground.vault_issuer("slow", proxy.url(), &pki).await;
+    let certificates_seen = History::of(&ground.space, "Certificate").await;
+    let requests_seen = History::of(&ground.space, "CertificateRequest").await;
+
+    proxy.set(Fault::Status(500), &format!("/v1/{}", pki.sign_path));
+    let (waiting, names) = certificates("waiting", 5, "slow");
+    ground.apply_all(waiting).await;
+    ground.issuer_says("slow", SOON, "internal error").await;
+    proxy.set(Fault::Slow(Duration::from_secs(5)), &format!("/v1/{}", pki.sign_path));
+    certificates_seen.until_all(SOON, "issued", &names, is_issued).await;
+    ground.issuer_ready("slow", SOON).await;
+    nothing_was_terminal(&requests_seen, &certificates_seen);
 }

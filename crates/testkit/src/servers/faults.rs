@@ -34,6 +34,10 @@ pub enum Fault {
     Reset,
     /// No answer until the fault is cleared; then the request goes on to the upstream.
     Hang,
+    /// No answer ever, not even after the fault is cleared: the request is lost, and the connection stays.
+    Swallow,
+    /// The answer takes this long.
+    Slow(Duration),
     /// The upstream works, and its answer is lost with the connection.
     LoseAnswer,
 }
@@ -168,6 +172,11 @@ async fn answer(request: Request<Incoming>, shared: &Shared) -> Result<Response<
         Some(Fault::Reset) => Err(Cut),
         Some(Fault::Hang) => {
             hang(request.uri().path(), shared).await;
+            Ok(forward(request, shared).await)
+        }
+        Some(Fault::Swallow) => std::future::pending().await,
+        Some(Fault::Slow(wait)) => {
+            tokio::time::sleep(wait).await;
             Ok(forward(request, shared).await)
         }
         Some(Fault::LoseAnswer) => {
