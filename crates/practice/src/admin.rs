@@ -10,7 +10,7 @@ use thiserror::Error;
 use crate::clock::later;
 use crate::faults::{Deed, FaultId, FaultRule, Row, Schedule};
 use crate::http::ask::Verb;
-use crate::outside::{Reviewer, Sts};
+use crate::outside::{Jwks, Reviewer, Sts};
 use crate::pki::reading::Read;
 use crate::practice::Practice;
 use crate::state::audit::Audit;
@@ -114,6 +114,12 @@ impl Practice {
     /// Changes who reviews ServiceAccount tokens.
     pub fn set_reviewer(&self, reviewer: Reviewer) {
         self.perform(&Deed::Reviewer(reviewer));
+    }
+
+    /// Changes what the JWKS address does. Keys that a mount has fetched stay known to it.
+    pub fn set_jwks(&self, jwks: Jwks) {
+        self.world().outside.jwks = jwks;
+        self.stir();
     }
 
     /// Changes who answers GetCallerIdentity.

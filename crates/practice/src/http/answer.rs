@@ -207,7 +207,7 @@ pub(crate) fn finish(handled: Handled, product: Product, request_id: &str) -> Ra
             let text = envelope(&success, product, request_id);
             Raw { body: Bytes::from(text), ..Raw::json(404, "") }
         }
-        Err(refusal) => Raw::refusal(&refusal),
+        Err(refusal) => Raw::refusal(&spoken(refusal, product)),
         Ok(Reply::NoContent) => Raw::no_content(),
         Ok(Reply::Raw(raw)) => raw,
         // An answer that was put behind a wrapping token has no request id.
@@ -215,6 +215,18 @@ pub(crate) fn finish(handled: Handled, product: Product, request_id: &str) -> Ra
             Raw::json(200, &envelope(&success, product, ""))
         }
         Ok(Reply::Data(success)) => Raw::json(200, &envelope(&success, product, request_id)),
+    }
+}
+
+/// OpenBao's framework doesn't repeat the value that it can't convert (vault-answers: "csr is a list").
+fn spoken(refusal: Refusal, product: Product) -> Refusal {
+    match refusal {
+        Refusal::Told { status: 400, text: Some(text) } if product == Product::OpenBao => {
+            let value =
+                text.starts_with("Field validation failed").then(|| text.find(", value: '")).flatten();
+            Refusal::bad(text.get(..value.unwrap_or(text.len())).unwrap_or_default())
+        }
+        other => other,
     }
 }
 

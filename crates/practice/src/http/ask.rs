@@ -12,7 +12,7 @@ use serde_json::{Map, Value};
 use zeroize::Zeroizing;
 
 use super::answer::Refusal;
-use super::json_limits::{self, Verdict};
+use super::json_limits;
 use super::phase::Phase;
 use crate::options::Product;
 
@@ -128,10 +128,10 @@ impl Ask {
         if self.content_type.starts_with("application/x-www-form-urlencoded") {
             return Ok(form_fields(&self.body));
         }
-        let verdict = json_limits::look(&self.body);
-        match (product, verdict) {
-            (Product::Vault, Verdict::Refused(text)) => return Err(Refusal::new(500, text)),
-            (Product::OpenBao, Verdict::Fine { strings }) if strings > json_limits::OPENBAO_MOST_STRINGS => {
+        let look = json_limits::look(&self.body);
+        match (product, look.refused) {
+            (Product::Vault, Some(text)) => return Err(Refusal::new(500, text)),
+            (Product::OpenBao, _) if look.strings > json_limits::OPENBAO_MOST_STRINGS => {
                 let why = "refused JSON input due to high complexity: exceeded maximum number of strings";
                 return Err(Refusal::bad(why));
             }

@@ -10,57 +10,56 @@ const DEEPEST: usize = 300;
 pub(crate) const OPENBAO_MOST_STRINGS: usize = 1_000;
 
 /// What a walk over the bytes has seen.
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Verdict {
-    Fine { strings: usize },
-    Refused(&'static str),
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct Look {
+    /// Strings, keys included.
+    pub(crate) strings: usize,
+    /// Vault's text for the first bound that is passed.
+    pub(crate) refused: Option<&'static str>,
 }
 
 /// Walks the body once. Text that isn't JSON passes: the parser refuses it with its own words.
-pub(crate) fn look(body: &[u8]) -> Verdict {
+pub(crate) fn look(body: &[u8]) -> Look {
+    let mut look = Look::default();
     let mut open: Vec<(u8, usize)> = Vec::new();
-    let mut strings = 0;
     let mut bytes = body.iter();
     while let Some(&byte) = bytes.next() {
-        match byte {
+        let passed = match byte {
             b'"' => {
-                strings += 1;
+                look.strings += 1;
                 match skip_string(&mut bytes) {
-                    None => return Verdict::Refused("malformed JSON, unclosed string"),
-                    Some(length) if length > LONGEST_STRING => {
-                        return Verdict::Refused("JSON string value exceeds allowed length");
+                    None => Some("malformed JSON, unclosed string"),
+                    Some(length) => {
+                        (length > LONGEST_STRING).then_some("JSON string value exceeds allowed length")
                     }
-                    Some(_) => {}
                 }
             }
             b'[' | b'{' => {
                 open.push((byte, 1));
-                if open.len() > DEEPEST {
-                    return Verdict::Refused("JSON input exceeds allowed nesting depth");
-                }
+                (open.len() > DEEPEST).then_some("JSON input exceeds allowed nesting depth")
             }
             b']' | b'}' => {
                 open.pop();
+                None
             }
-            b',' => {
-                if let Some((kind, count)) = open.last_mut() {
-                    *count += 1;
-                    if *count > MOST_ELEMENTS {
-                        return Verdict::Refused(match kind {
-                            b'[' => "JSON array exceeds allowed element count",
-                            _ => "JSON object exceeds allowed entry count",
-                        });
-                    }
-                }
-            }
-            _ => {}
-        }
+            b',' => open.last_mut().and_then(one_more),
+            _ => None,
+        };
+        look.refused = look.refused.or(passed);
     }
-    if open.is_empty() {
-        Verdict::Fine { strings }
-    } else {
-        Verdict::Refused("malformed JSON, unclosed containers")
+    if !open.is_empty() {
+        look.refused = look.refused.or(Some("malformed JSON, unclosed containers"));
     }
+    look
+}
+
+/// Counts one more element or member.
+fn one_more((kind, count): &mut (u8, usize)) -> Option<&'static str> {
+    *count += 1;
+    (*count > MOST_ELEMENTS).then_some(match kind {
+        b'[' => "JSON array exceeds allowed element count",
+        _ => "JSON object exceeds allowed entry count",
+    })
 }
 
 fn skip_string(bytes: &mut std::slice::Iter<'_, u8>) -> Option<usize> {
@@ -94,8 +93,8 @@ mod tests {
             ("[".repeat(2000), "JSON input exceeds allowed nesting depth"),
         ];
         for (body, text) in rows {
-            assert_eq!(look(body.as_bytes()), Verdict::Refused(text));
+            assert_eq!(look(body.as_bytes()).refused, Some(text));
         }
-        assert_eq!(look(br#"{"a":"b\"c","d":[1,2]}"#), Verdict::Fine { strings: 3 });
+        assert_eq!(look(br#"{"a":"b\"c","d":[1,2]}"#), Look { strings: 3, refused: None });
     }
 }

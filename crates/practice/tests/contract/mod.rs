@@ -15,7 +15,7 @@
 
 mod auth;
 pub mod csrs;
-mod jwt;
+pub mod jwt;
 mod paths;
 mod pki;
 pub mod scrub;
