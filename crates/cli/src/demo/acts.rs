@@ -2,13 +2,11 @@
 
 use std::time::Duration;
 
-use everleaf_practice::{Denial, Fault, FaultRule, Phase, TransportKind};
-
 /// One outage.
 pub(super) struct Act {
     /// What a person would call it.
     pub(super) name: &'static str,
-    /// What the practice Vault does.
+    /// What the Vault does.
     pub(super) trouble: Trouble,
     /// How long.
     pub(super) lasts: Duration,
@@ -16,31 +14,27 @@ pub(super) struct Act {
     pub(super) rest: Duration,
 }
 
-/// How the practice Vault misbehaves.
+/// How the Vault misbehaves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Trouble {
     /// It is sealed.
     Sealed,
-    /// It answers calls of this kind with this fault.
-    Answers(FaultRule),
+    /// The sign call is answered with 403 permission denied.
+    Denied,
+    /// The sign call is answered with 429.
+    Limited,
+    /// Every connection is reset.
+    Reset,
 }
 
 /// All outages. They stay below the life that a certificate has left when it is renewed.
 pub(super) fn acts() -> Vec<Act> {
-    let signs = |fault| Trouble::Answers(FaultRule::new(fault).on(Phase::Sign));
-    let act = |name, trouble, seconds| Act {
-        name,
-        trouble,
-        lasts: Duration::from_secs(seconds),
-        rest: Duration::from_secs(4),
-    };
+    let act =
+        |name, trouble| Act { name, trouble, lasts: Duration::from_secs(7), rest: Duration::from_secs(4) };
     vec![
-        act("Vault is sealed", Trouble::Sealed, 7),
-        act("403 permission denied on sign", signs(Fault::Denied(Denial::Bare)), 7),
-        act("429 rate limit", signs(Fault::RateLimited(None)), 7),
-        act(
-            "connections are reset",
-            Trouble::Answers(FaultRule::new(Fault::Broken(TransportKind::Reset))),
-            7,
-        ),
+        act("Vault is sealed", Trouble::Sealed),
+        act("403 permission denied on sign", Trouble::Denied),
+        act("429 rate limit", Trouble::Limited),
+        act("connections are reset", Trouble::Reset),
     ]
 }

@@ -3,8 +3,10 @@
 
 mod acts;
 mod count;
+mod real;
 mod screen;
 mod stage;
+mod vaults;
 mod verdict;
 
 use std::io::IsTerminal;
@@ -17,8 +19,10 @@ use tokio_util::sync::CancellationToken;
 
 use acts::{Act, acts};
 use count::Count;
+use real::RealVault;
 use screen::Screen;
 use stage::Stage;
+use vaults::Vault;
 use verdict::Survived;
 
 /// How often the stage is looked at.
@@ -39,6 +43,9 @@ pub(crate) struct Flags {
     /// One line for each event, even on a terminal.
     #[arg(long)]
     plain: bool,
+    /// Use a Vault of your own, with the token in VAULT_TOKEN. The demo makes a mount and a policy named everleaf-demo and takes them away again.
+    #[arg(long, value_name = "ADDR")]
+    real_vault: Option<String>,
 }
 
 /// Runs the demo.
@@ -49,8 +56,12 @@ pub(crate) fn run(flags: &Flags) -> anyhow::Result<ExitCode> {
 
 async fn play(flags: &Flags) -> anyhow::Result<ExitCode> {
     let live = std::io::stdout().is_terminal() && !flags.plain;
+    let vault = match &flags.real_vault {
+        Some(address) => RealVault::set(address).await?,
+        None => Vault::practice()?,
+    };
     let mut show = Show {
-        stage: Stage::set().await?,
+        stage: Stage::set(vault).await?,
         screen: Screen::new(live),
         count: Count::default(),
         began: Instant::now(),
@@ -58,11 +69,13 @@ async fn play(flags: &Flags) -> anyhow::Result<ExitCode> {
     let stop = CancellationToken::new();
     let operator = tokio::spawn(show.stage.operator(stop.clone())?);
     let survived = tokio::select! {
-        survived = show.all(flags.certificates) => survived?,
-        _ = tokio::signal::ctrl_c() => anyhow::bail!("the demo was interrupted"),
+        survived = show.all(flags.certificates) => survived,
+        _ = tokio::signal::ctrl_c() => Err(anyhow::anyhow!("the demo was interrupted")),
     };
     stop.cancel();
     operator.await?;
+    show.stage.vault.clean_up().await;
+    let survived = survived?;
     let held = verdict::held(&survived, &show.count);
     show.screen.close();
     verdict::print(&survived, &show.count, usize::from(flags.certificates), held)?;
@@ -81,7 +94,7 @@ impl Show {
         let acts = acts();
         let whole: Duration = acts.iter().map(|act| act.lasts + act.rest).sum();
         self.screen.whole(SPREAD + whole);
-        self.screen.say("issuing certificates from the practice Vault")?;
+        self.screen.say("issuing certificates")?;
         for number in 1..=certificates {
             self.stage.ask_for(number).await?;
             self.watch(SPREAD / u32::from(certificates)).await?;
@@ -100,26 +113,26 @@ impl Show {
     /// One outage: begin it, watch while it lasts, heal it, and see how long the certificates take to be served again.
     async fn act(&mut self, act: &Act) -> anyhow::Result<Survived> {
         let before = self.count;
-        let hits = self.stage.refused();
-        self.stage.inflict(act);
+        let hits = self.stage.vault.refused();
+        self.stage.vault.inflict(act.trouble);
         self.screen.fault(Some(act.name));
         self.screen.say(&format!("fault: {}, for {} s", act.name, act.lasts.as_secs()))?;
         self.watch(act.lasts).await?;
-        self.stage.heal(act);
+        self.stage.vault.heal();
         self.screen.fault(None);
-        let (signed, healed) = (self.stage.signed(), Instant::now());
+        let (signed, healed) = (self.stage.vault.signed(), Instant::now());
         self.screen.say(&format!("healed: {}", act.name))?;
         let mut served = None;
         while healed.elapsed() < act.rest {
             self.watch(LOOK).await?;
-            if served.is_none() && self.stage.signed() > signed {
+            if served.is_none() && self.stage.vault.signed() > signed {
                 served = Some(healed.elapsed());
             }
         }
         Ok(Survived {
             name: act.name,
             lasted: act.lasts,
-            refused: self.stage.refused() - hits,
+            refused: self.stage.vault.refused() - hits,
             served_after: served,
             failed: self.count.failed - before.failed,
             expired: self.count.expired - before.expired,
@@ -139,8 +152,8 @@ impl Show {
             self.screen.draw(
                 &seen,
                 &self.count,
-                self.stage.signed(),
-                self.stage.refused(),
+                self.stage.vault.signed(),
+                self.stage.vault.refused(),
                 self.began.elapsed(),
             )?;
             if holds(&self.count) {

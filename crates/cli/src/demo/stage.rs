@@ -1,5 +1,5 @@
-//! Sets the demo's stage: an API in memory, a practice Vault with a role of short lives, an issuer and certificates. And looks at it.
-//! Nothing leaves this process: the Vault's address leads to a service, not to a socket.
+//! Sets the demo's stage: an API in memory, issuers of a Vault, and certificates. And looks at it.
+//! With the practice Vault nothing leaves this process: its address leads to a service, not to a socket.
 
 use std::future::Future;
 
@@ -9,33 +9,28 @@ use everleaf_api::{Certificate, CertificateRequest, text};
 use everleaf_apiserver::Server;
 use everleaf_issuers::Common;
 use everleaf_issuers::keys::KeySource;
-use everleaf_issuers::wire::Network;
 use everleaf_operator::clock::Clock;
 use everleaf_operator::context::{Behaviour, CopiedAnnotations};
 use everleaf_operator::controllers::Controllers;
 use everleaf_operator::run::{Operator, Parts};
-use everleaf_practice::{FaultId, Furnished, Options, Practice, Scene, Seen as Answered, furnish};
 use jiff::Timestamp;
 use kube::api::{Api, DynamicObject, ListParams, Patch, PatchParams};
 use kube::discovery::ApiResource;
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
-use super::acts::{Act, Trouble};
+use super::vaults::{Access, ISSUERS, Vault};
 
 const NAMESPACE: &str = "default";
-/// The address that the issuer names; it leads to the practice Vault in this process.
-const ADDRESS: &str = "http://vault.practice:8200";
-/// Two issuers, by name, role, and the life of their certificates. Vault dates each back by another 30 s, so a third of life and 30 s is left
-/// when it is renewed: they renew every 10 and every 6 seconds, and no outage falls between all of them.
-const ISSUERS: [(&str, &str, &str); 2] = [("vault", "web", "30s"), ("vault-short", "web-short", "24s")];
+/// The Secret with which the issuers log in.
+pub(super) const SECRET: &str = "vault-login";
 const WORKERS: usize = 8;
 
 /// The stage.
 pub(super) struct Stage {
     client: kube::Client,
-    vault: Practice,
-    running: std::sync::Mutex<Option<FaultId>>,
+    /// The Vault that signs.
+    pub(super) vault: Vault,
 }
 
 /// A certificate as it stands.
@@ -55,44 +50,29 @@ pub(super) struct Seen {
 }
 
 impl Stage {
-    /// Sets it, without certificates.
-    pub(super) async fn set() -> anyhow::Result<Stage> {
+    /// Sets it around a Vault, without certificates.
+    pub(super) async fn set((vault, access): (Vault, Access)) -> anyhow::Result<Stage> {
         let mut server = Server::builder();
         for definition in everleaf_api::crds::all() {
             server = server.crd(serde_json::to_value(definition)?);
         }
-        let client = kube::Client::new(server.build()?, NAMESPACE);
-        let seed = u64::try_from(Timestamp::now().as_nanosecond() & 0xffff_ffff).unwrap_or(1);
-        let vault = Practice::new(Options::new("demo-root", seed));
-        let credentials = furnish(&vault, &Scene::default())?;
-        let scene = Scene::default();
-        for (_, role, life) in ISSUERS {
-            let rules = json!({ "allow_any_name": true, "enforce_hostnames": false, "key_type": "any", "require_cn": false, "max_ttl": life });
-            vault.write_role(&scene.pki, role, rules)?;
-        }
-        vault
-            .write_policy(&scene.policy, "path \"pki/sign/*\" { capabilities = [\"create\", \"update\"] }")?;
-        let stage = Stage { client, vault, running: std::sync::Mutex::default() };
-        stage.apply_issuer(&credentials).await?;
-        Ok(stage)
-    }
-
-    async fn apply_issuer(&self, credentials: &Furnished) -> anyhow::Result<()> {
-        self.apply(json!({
-            "apiVersion": "v1", "kind": "Secret", "metadata": { "name": "vault-approle" },
-            "stringData": { "secretId": credentials.secret_id.as_str() },
-        }))
-        .await?;
-        for (name, role, _) in ISSUERS {
-            self.apply(json!({
-                "apiVersion": "cert-manager.io/v1", "kind": "Issuer", "metadata": { "name": name },
-                "spec": { "vault": { "server": ADDRESS, "path": format!("pki/sign/{role}"), "auth": { "appRole": {
-                    "path": "approle", "roleId": credentials.role_id, "secretRef": { "name": "vault-approle", "key": "secretId" },
-                } } } },
+        let stage = Stage { client: kube::Client::new(server.build()?, NAMESPACE), vault };
+        let (key, value) = &access.secret;
+        stage
+            .apply(json!({
+                "apiVersion": "v1", "kind": "Secret", "metadata": { "name": SECRET }, "stringData": { *key: value.as_str() },
             }))
             .await?;
+        for (name, role, _) in ISSUERS {
+            let path = format!("{}/sign/{role}", access.mount);
+            stage
+                .apply(json!({
+                    "apiVersion": "cert-manager.io/v1", "kind": "Issuer", "metadata": { "name": name },
+                    "spec": { "vault": { "server": access.server, "path": path, "auth": access.auth } },
+                }))
+                .await?;
         }
-        Ok(())
+        Ok(stage)
     }
 
     /// Asks for one more certificate.
@@ -127,7 +107,7 @@ impl Stage {
             client: self.client.clone(),
             clock: Clock::system(),
             keys: KeySource::default(),
-            common: Common { network: Network::in_process(self.vault.over_bodies()), ..Common::default() },
+            common: Common { network: self.vault.network(), ..Common::default() },
             behaviour: Behaviour {
                 controllers: Controllers::default(),
                 cadence: everleaf_core::retry::Cadence::BoundByLife,
@@ -142,39 +122,6 @@ impl Stage {
         Ok(async move {
             operator.run(stop).await;
         })
-    }
-
-    /// Begins an outage.
-    pub(super) fn inflict(&self, act: &Act) {
-        match &act.trouble {
-            Trouble::Sealed => self.vault.seal(),
-            Trouble::Answers(rule) => *self.fault() = Some(self.vault.inflict(rule.clone())),
-        }
-    }
-
-    /// Ends it.
-    pub(super) fn heal(&self, act: &Act) {
-        match act.trouble {
-            Trouble::Sealed => self.vault.unseal(),
-            Trouble::Answers(_) => {
-                let running = self.fault().take();
-                running.into_iter().for_each(|id| self.vault.lift(id));
-            }
-        }
-    }
-
-    fn fault(&self) -> std::sync::MutexGuard<'_, Option<FaultId>> {
-        self.running.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
-    }
-
-    /// How many certificates the practice Vault has signed.
-    pub(super) fn signed(&self) -> u64 {
-        self.vault.audit().signatures()
-    }
-
-    /// How many calls the practice Vault did not answer well.
-    pub(super) fn refused(&self) -> u64 {
-        self.vault.audit().count(|_, _, seen| !matches!(seen, Answered::Status(200..=299)))
     }
 
     /// Every certificate as it stands.

@@ -20,6 +20,7 @@ use tower::{Service, ServiceExt};
 use zeroize::Zeroizing;
 
 use super::pool::Pool;
+use super::tls::{Trust, client_config};
 use super::trouble::{Trouble, TroubleKind};
 use crate::wire::BODY_LIMIT;
 
@@ -170,6 +171,15 @@ impl HttpTransport {
                 used: Arc::new(AtomicBool::new(false)),
             }),
         }
+    }
+
+    /// A transport to real servers that trusts the system's roots: for tools beside the issuers.
+    pub fn to_sockets(connect: Duration) -> std::io::Result<HttpTransport> {
+        let tls = client_config(Trust::System, None)
+            .map_err(|_| std::io::Error::other("the trusted certificates of this system can't be read"))?;
+        let numbers = Arc::new(Numbers::default());
+        let terms = Terms { tls: Arc::new(tls), server_name: None, connect, numbers };
+        Ok(HttpTransport::new(&Network::sockets(), &terms))
     }
 
     /// One request, one answer.
