@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use crate::failure::{Blame, Class, Failure, Refusal};
+use crate::failure::{Blame, Call, Class, Failure, Refusal};
 use crate::observed::Ending;
 
 /// A condition as we want it published; its type is where it is put.
@@ -92,6 +92,12 @@ pub fn clock(at: Timestamp) -> String {
 /// One sentence that names who must act.
 pub fn who_acts(failure: &Failure) -> String {
     match (failure.class, &failure.blame) {
+        // The same bytes for a reviewer that is down, a mount that is gone and a lock-out: nothing proves which (vault-measured 7).
+        (Class::Transient, _) if failure.call == Call::Login && failure.code == "LoginDenied" => {
+            "Vault gives no reason, so this may heal by itself. If it lasts, someone must look at the auth mount in Vault, at what it asks \
+             (such as TokenReview), and for a lock-out."
+                .to_owned()
+        }
         (Class::Transient, Blame::Server(server)) => format!("{server} is expected to recover by itself."),
         (Class::Transient, _) => "This is expected to heal by itself.".to_owned(),
         (_, Blame::Secret(name)) => format!("Someone must mend Secret {name}."),
@@ -140,3 +146,5 @@ pub fn without_story(message: &str) -> &str {
 pub const UP_TO_DATE: &str = "Certificate is up to date and has not expired";
 /// Event message after a success; clients look for it.
 pub const ISSUED: &str = "The certificate has been successfully issued";
+/// Event message when a Secret got a temporary certificate.
+pub const ISSUED_TEMPORARY: &str = "Issued temporary certificate";

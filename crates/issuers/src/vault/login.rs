@@ -22,7 +22,7 @@ use crate::surroundings::failure;
 use crate::wire::Over;
 
 /// A token older than this may lack what its role was given since: policies are fixed at the login (vault-server 2.3, step 2a).
-const STALE_AFTER: Duration = Duration::from_secs(60);
+const STALE_AFTER: Duration = super::tokens::DOUBT_PAUSE;
 
 impl Inner {
     /// A token to use now.
@@ -215,7 +215,9 @@ impl Inner {
         let is_given = token.origin == Origin::Given;
         let renewable = token.can_be_renewed(Instant::now());
         let stale = wish == Wish::FreshPolicies && token.life.born.elapsed() >= STALE_AFTER;
-        let may_log_in = !is_given && (stale || !renewable) && self.tokens.replace(Instant::now());
+        // A batch token is followed by a batch token, which commits nothing.
+        let wants_login = stale || (!renewable && token.kind != Kind::Batch);
+        let may_log_in = !is_given && wants_login && self.tokens.replace(Instant::now());
         let over = Some(Over::Connection(over));
         let (epoch, _) = self.tokens.step(Instant::now());
         let fresh = match (may_log_in, renewable) {
@@ -232,6 +234,20 @@ impl Inner {
         let committed = fresh.made_over.filter(|_| fresh.kind == Kind::Service);
         let write = committed.map(|connection| CommittedWrite { at: now, connection });
         write.ok_or_else(|| not_committed("logging in gives a batch token, which commits nothing"))
+    }
+
+    /// A login for the policies of today, where the token's may be old: a role that was mended shows in new tokens only (vault-server 7,
+    /// row 10). One that fails leaves the old token in use, and the refusal is told again.
+    pub(super) async fn freshen_policies(self: &Arc<Self>) {
+        let Ok(token) = self.token().await else { return };
+        let stale = token.life.born.elapsed() >= STALE_AFTER;
+        if token.origin == Origin::Given || !stale || !self.tokens.replace(Instant::now()) {
+            return;
+        }
+        let (epoch, _) = self.tokens.step(Instant::now());
+        if let Err(failure) = self.fly(epoch, Flying::LogIn, None).await {
+            tracing::debug!(code = failure.code, says = %failure.says, "no fresh token for a policy that lacks a path");
+        }
     }
 
     /// Makes a call and says what its answer means.

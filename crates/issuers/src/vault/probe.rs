@@ -35,7 +35,8 @@ struct Seen {
     connection: ConnectionId,
     token: TokenNumber,
     write: Option<CommittedWrite>,
-    proved: Option<Says>,
+    /// What was told, and the token it was told of.
+    proved: Option<(TokenNumber, Says)>,
 }
 
 /// What to do before the next sign call.
@@ -45,6 +46,8 @@ pub(super) enum Before {
     Nothing,
     /// Commit something on this connection, and sign over it.
     CommitOn(ConnectionId),
+    /// It is known that the policies lack the path: take a token with the policies of today, if this one is old.
+    FreshenPolicies,
 }
 
 /// What a refusal by policy amounts to.
@@ -69,6 +72,7 @@ impl Denials {
             Some(seen) if seen.proved.is_none() && now.duration_since(seen.first) >= APART => {
                 Before::CommitOn(seen.connection)
             }
+            Some(seen) if seen.proved.is_some() => Before::FreshenPolicies,
             _ => Before::Nothing,
         }
     }
@@ -97,8 +101,11 @@ impl Denials {
             proved: None,
         });
         seen.times = seen.times.saturating_add(1);
-        if let Some(says) = &seen.proved {
-            return Amounts::Proved(says.clone());
+        match &seen.proved {
+            Some((of, says)) if *of == token => return Amounts::Proved(says.clone()),
+            // Another token, maybe with other policies: what is lacking is looked up again.
+            Some(_) => return Amounts::ProvedNow,
+            None => {}
         }
         if seen.is_proof(connection, token, now) || seen.is_repeated(now) {
             return Amounts::ProvedNow;
@@ -110,9 +117,9 @@ impl Denials {
         Amounts::Unproved
     }
 
-    fn proved(&self, says: &Says) {
+    fn proved(&self, token: TokenNumber, says: &Says) {
         if let Some(seen) = self.lock().as_mut() {
-            seen.proved = Some(says.clone());
+            seen.proved = Some((token, says.clone()));
         }
     }
 }
@@ -153,7 +160,7 @@ impl Inner {
             Amounts::Proved(says) => says,
             Amounts::ProvedNow => {
                 let says = Says::new(&self.what_lacks(token, connection).await);
-                self.denials.proved(&says);
+                self.denials.proved(token.number, &says);
                 says
             }
         };

@@ -58,11 +58,15 @@ impl Inner {
         order: &Order<'_>,
         now: Timestamp,
     ) -> (Option<Over>, Option<CommittedWrite>) {
-        if let Before::CommitOn(connection) = self.denials.before(now) {
-            if let Ok(write) = self.commit(connection, Wish::FreshPolicies, now).await {
-                self.denials.committed(write);
+        match self.denials.before(now) {
+            Before::CommitOn(connection) => {
+                if let Ok(write) = self.commit(connection, Wish::FreshPolicies, now).await {
+                    self.denials.committed(write);
+                }
+                return (Some(Over::Connection(connection)), None);
             }
-            return (Some(Over::Connection(connection)), None);
+            Before::FreshenPolicies => self.freshen_policies().await,
+            Before::Nothing => {}
         }
         let Some(first) = self.refusals.first(order.csr) else { return (None, None) };
         let over = Some(Over::Connection(first.connection));

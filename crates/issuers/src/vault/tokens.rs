@@ -15,8 +15,9 @@ const RENEW_AT: f64 = 2.0 / 3.0;
 /// A token is no longer used this long before its end, or a tenth of its life if that is shorter.
 const LAST_MOMENTS: Duration = Duration::from_secs(5);
 /// After a refusal has led to a login, the next refusal of a token that has never worked leads to none for this long: a CIDR list or
-/// a disabled entity refuses every fresh token, and logins would go on for ever (vault-measured 1.6).
-pub(super) const DOUBT_PAUSE: Duration = Duration::from_secs(60);
+/// a disabled entity refuses every fresh token, and logins would go on for ever (vault-measured 1.6). With the slowest pace of probes
+/// (30 s) it stays below the minute in which a cure made in Vault must show.
+pub(super) const DOUBT_PAUSE: Duration = Duration::from_secs(25);
 /// A failed login is remembered, so that a thousand waiting requests don't make a thousand logins: first this long, then doubled.
 const FAILED_PAUSE: Duration = Duration::from_secs(1);
 /// The longest of these pauses: short against the pace of an issuer's probe, which is what really spaces the tries.
@@ -233,7 +234,7 @@ impl Tokens {
     }
 
     /// A token was refused. True if it is gone now and a login may bring another; false if it stays, because the refusal of a fresh
-    /// token has led to a login within the last minute already, or if somebody has replaced it.
+    /// token has led to a login a moment ago already, or if somebody has replaced it.
     pub(super) fn doubt(&self, token: &Arc<Token>, now: Instant) -> bool {
         let mut state = self.lock();
         let is_current = state.current.as_ref().is_some_and(|current| current.number == token.number);
@@ -252,7 +253,7 @@ impl Tokens {
         true
     }
 
-    /// Forgets the token on purpose, to get one with the policies of today. False if that was done within the last minute.
+    /// Forgets the token on purpose, to get one with the policies of today. False if that was done a moment ago.
     pub(super) fn replace(&self, now: Instant) -> bool {
         let mut state = self.lock();
         let recently = state.doubted_at.is_some_and(|at| now.duration_since(at) < DOUBT_PAUSE);

@@ -134,7 +134,7 @@ async fn a_refused_token_leads_to_one_login_and_one_repeat_that_nobody_sees() {
 
 /// A CIDR list or a disabled entity refuses every token, however fresh: logins would go on for ever (vault-measured 1.6).
 #[tokio::test(start_paused = true)]
-async fn a_token_that_is_refused_however_fresh_it_is_makes_a_login_a_minute_at_most() {
+async fn a_token_that_is_refused_however_fresh_it_is_makes_few_logins() {
     let bench = Bench::new(approle());
     bench.server.script(|seen| seen.path.ends_with("sign/web").then(|| error(403, BARE)));
     for _ in 0..600 {
@@ -146,7 +146,8 @@ async fn a_token_that_is_refused_however_fresh_it_is_makes_a_login_a_minute_at_m
         assert!(failure.says.as_str().contains("token_bound_cidrs"));
         pass(1).await;
     }
-    assert!((10..=13).contains(&bench.server.logins()), "{}", bench.server.logins());
+    // One every 25 s, so that a cure made in Vault shows within a minute.
+    assert!((20..=26).contains(&bench.server.logins()), "{}", bench.server.logins());
     bench.server.script(|seen| seen.token.is_some().then(|| error(403, BARE)));
     let failure = bench.vault.check().await.unwrap_err();
     assert_eq!((failure.class, failure.code), (Class::Access, "FreshTokenRefused"));

@@ -25,14 +25,14 @@ async fn a_refusal_by_policy_is_transient_until_it_is_proved_and_then_says_what_
     assert_eq!(proved.finality, Finality::Never, "a policy never ends a request");
     let says = proved.says.as_str();
     assert!(says.contains("web-sign") && says.contains("update") && says.contains("pki/sign/web"), "{says}");
-    // From now on it costs nothing but the sign itself.
+    // From now on each try takes the policies of today: a role that is mended shows in new tokens only.
     let calls = bench.server.state().seen.len();
     for _ in 0..10 {
         pass(30).await;
         assert_eq!(bench.fails().await, proved, "the same words each time");
     }
     let seen = bench.server.state().seen.len() - calls;
-    assert_eq!(seen, 10);
+    assert!(seen <= 3 * 10, "a login, the sign and a look at the capabilities each: {seen}");
     bench.server.state().may_sign = true;
     bench.chain().await;
     bench.server.state().may_sign = false;

@@ -1,0 +1,16 @@
+//! Faults of Vault against the whole operator: practice Vault, embedded API and operator in one process, in virtual time.
+//! `table.rs` plays every row of vault-server 7, `herd.rs` a thousand at once, `catalogue/` the rows of vault-issuer 6.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::print_stdout,
+    missing_docs
+)]
+#![allow(unreachable_pub)]
+
+mod front;
+mod herd;
+mod stage;
+mod table;
