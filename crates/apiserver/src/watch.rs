@@ -213,7 +213,6 @@ impl Watcher {
         self.told = self.reached;
         let mut meta = Map::new();
         meta.insert("resourceVersion".to_owned(), self.reached.to_string().into());
-        meta.insert("creationTimestamp".to_owned(), Value::Null);
         if initial_end {
             meta.insert("annotations".to_owned(), json!({INITIAL_END: "true"}));
         }

@@ -117,7 +117,7 @@ impl Resource {
 
     /// Whether a PUT without resourceVersion is taken.
     pub(crate) fn updates_blindly(&self) -> bool {
-        matches!(self.role, Role::Secret | Role::ConfigMap | Role::Namespace | Role::Event | Role::NewEvent)
+        !matches!(self.role, Role::Custom | Role::Lease | Role::Review(_))
     }
 
     /// Whether a PUT to a name that isn't there creates it.

@@ -4,6 +4,7 @@
 
 mod strategic;
 
+use json_patch::{AddOperation, PatchOperation};
 use serde_json::Value;
 
 use crate::kinds::Resource;
@@ -81,14 +82,38 @@ impl Patch {
     pub(crate) fn applied(&self, resource: &Resource, old: &Value) -> Outcome<Value> {
         let mut new = old.clone();
         match self {
-            Patch::Json(patch) => {
-                json_patch::patch(&mut new, patch).map_err(|_| Rejection::patch_failed())?;
-            }
+            Patch::Json(patch) => apply_operations(&mut new, patch)?,
             Patch::Merge(patch) => json_patch::merge(&mut new, patch),
             Patch::Strategic(patch) => strategic::merge(&resource.schema, &mut new, patch)?,
         }
         if new.is_object() { Ok(new) } else { Err(Rejection::patch_failed()) }
     }
+}
+
+/// Carries out the operations in their order, as kube-apiserver does: a member that isn't there can be replaced, and is
+/// equal to null.
+fn apply_operations(value: &mut Value, patch: &json_patch::Patch) -> Outcome<()> {
+    for operation in &patch.0 {
+        let operation = match operation {
+            PatchOperation::Replace(replace) if is_free_member(value, replace.path.as_str()) => {
+                PatchOperation::Add(AddOperation { path: replace.path.clone(), value: replace.value.clone() })
+            }
+            PatchOperation::Test(test)
+                if test.value.is_null() && is_free_member(value, test.path.as_str()) =>
+            {
+                continue;
+            }
+            other => other.clone(),
+        };
+        json_patch::patch(value, std::slice::from_ref(&operation)).map_err(|_| Rejection::patch_failed())?;
+    }
+    Ok(())
+}
+
+/// Whether a path leads to a member of an object that isn't there.
+fn is_free_member(value: &Value, path: &str) -> bool {
+    let parent = path.rsplit_once('/').map_or("", |(parent, _)| parent);
+    value.pointer(path).is_none() && value.pointer(parent).is_some_and(Value::is_object)
 }
 
 fn unreadable(why: &str) -> Rejection {

@@ -98,11 +98,8 @@ fn merge_map(
 
 fn merge_list(schema: Option<&Schema>, items: &mut Vec<Value>, patch: &[Value]) -> Outcome<()> {
     let Some(merge_key) = schema.and_then(|schema| schema.merge_key.as_deref()) else {
-        for item in patch {
-            if !items.contains(item) {
-                items.push(item.clone());
-            }
-        }
+        let fresh: Vec<Value> = patch.iter().filter(|item| !items.contains(item)).cloned().collect();
+        items.splice(0..0, fresh);
         return Ok(());
     };
     let directive = |item: &Value| item.get(DIRECTIVE).and_then(Value::as_str).map(str::to_owned);
@@ -111,6 +108,8 @@ fn merge_list(schema: Option<&Schema>, items: &mut Vec<Value>, patch: &[Value]) 
         return Ok(());
     }
     let below = schema.and_then(|schema| schema.items.as_deref());
+    // New items come first, as kube-apiserver 1.36 puts them.
+    let mut fresh = Vec::new();
     for item in patch {
         let Some(key) = item.get(merge_key) else {
             return Err(Rejection::bare(format!("map: does not contain declared merge key: {merge_key}")));
@@ -127,10 +126,11 @@ fn merge_list(schema: Option<&Schema>, items: &mut Vec<Value>, patch: &[Value]) 
             (_, None) => {
                 let mut new = Value::Null;
                 merge_value(below, &mut new, item)?;
-                items.push(new);
+                fresh.push(new);
             }
         }
     }
+    items.splice(0..0, fresh);
     Ok(())
 }
 
@@ -202,7 +202,7 @@ mod tests {
             (
                 json!({"finalizers": ["a"]}),
                 json!({"finalizers": ["b", "a"]}),
-                json!({"finalizers": ["a", "b"]}),
+                json!({"finalizers": ["b", "a"]}),
             ),
             (
                 json!({"finalizers": ["a", "b"]}),
@@ -217,7 +217,7 @@ mod tests {
             (
                 json!({"ownerReferences": [{"uid": "1", "name": "x"}]}),
                 json!({"ownerReferences": [{"uid": "1", "controller": true}, {"uid": "2"}]}),
-                json!({"ownerReferences": [{"uid": "1", "name": "x", "controller": true}, {"uid": "2"}]}),
+                json!({"ownerReferences": [{"uid": "2"}, {"uid": "1", "name": "x", "controller": true}]}),
             ),
             (
                 json!({"ownerReferences": [{"uid": "1"}, {"uid": "2"}]}),

@@ -39,10 +39,6 @@ enum Settled {
 /// Replaces an object by a body.
 pub(crate) async fn put(ask: &Ask<'_>, name: &str, parsed: Parsed) -> Outcome<Written> {
     let Decoded { mut object, warnings } = decode(ask, parsed, Origin::Body)?;
-    if object::name(&object).is_empty() {
-        let what = format!("the name of the object ({name} based on URL) was undeterminable");
-        return Err(Rejection::bad_request(format!("{what}: name must be provided")));
-    }
     same_name(&object, name)?;
     place(ask, &mut object)?;
     let key = ask.resource.key(ask.namespace, name);
@@ -146,9 +142,6 @@ fn recognise_config(ask: &Ask<'_>, name: &str, config: &mut Value) -> Outcome<()
     {
         return Err(Rejection::bad_request("metadata.managedFields must be nil"));
     }
-    if object::name(config).is_empty() {
-        object::set(config, "name", name);
-    }
     same_name(config, name)?;
     place(ask, config)
 }
@@ -156,6 +149,10 @@ fn recognise_config(ask: &Ask<'_>, name: &str, config: &mut Value) -> Outcome<()
 fn same_name(object: &Value, name: &str) -> Outcome<()> {
     match object::name(object) {
         given if given == name => Ok(()),
+        "" => {
+            let what = format!("the name of the object ({name} based on URL) was undeterminable");
+            Err(Rejection::bad_request(format!("{what}: name must be provided")))
+        }
         given => Err(Rejection::bad_request(format!(
             "the name of the object ({given}) does not match the name on the URL ({name})"
         ))),

@@ -51,6 +51,9 @@ fn applies() -> Vec<Row> {
             .is(200)
             .has("/spec/tags", json!({"a": "1"}))
             .has("/spec/parts", json!([{"id": "p", "count": 1, "unit": "piece"}]))
+            .owns("Apply one", &["f:spec"])
+            .apply(&a(), "one", json!({"apiVersion": "behaviours.everleaf.dev/v1", "kind": "Widget", "metadata": {"name": "a"}}))
+            .is(200)
             .owns_nothing("Apply one"),
         row("what two managers apply stays until both let go")
             .apply(&a(), "one", conf(json!({"color": "red", "size": 3})))
@@ -135,9 +138,13 @@ fn applies() -> Vec<Row> {
             .get(&a())
             .is(404),
         row("an apply is read as YAML")
-            .patch_raw(&at(WIDGETS, "a?fieldManager=one"), APPLY, "apiVersion: behaviours.everleaf.dev/v1\nkind: Widget\nspec:\n  color: red\n")
+            .patch_raw(&at(WIDGETS, "a?fieldManager=one"), APPLY, "apiVersion: behaviours.everleaf.dev/v1\nkind: Widget\nmetadata:\n  name: a\nspec:\n  color: red\n")
             .is(201)
             .has("/spec/color", "red"),
+        row("an apply names its object")
+            .apply(&a(), "one", json!({"apiVersion": "behaviours.everleaf.dev/v1", "kind": "Widget", "spec": {"color": "red"}}))
+            .is(400)
+            .says("name must be provided"),
         row("a patch that is no apply cannot be forced")
             .post(WIDGETS, red("a"))
             .patch(&at(WIDGETS, "a?force=true"), MERGE, json!({}))
@@ -245,9 +252,8 @@ fn books() -> Vec<Row> {
                 with(widget("a", json!({"color": "red", "size": 1})), json!({"resourceVersion": "$rv"})),
             )
             .is(200)
-            .owns("Update maker", &["f:spec", "f:spec/f:color"])
-            .owns("Update changer", &["f:spec/f:shape", "f:spec/f:size"])
-            .get(&a()),
+            .owns("Update maker", &["f:spec", "f:spec/f:color", "f:spec/f:shape"])
+            .owns("Update changer", &["f:spec/f:size"]),
         row("a book can be emptied, and is not begun again before the next apply")
             .post(WIDGETS, red("a"))
             .patch(&a(), MERGE, json!({"metadata": {"managedFields": [{}]}}))

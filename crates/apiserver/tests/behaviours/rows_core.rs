@@ -193,12 +193,12 @@ fn replace() -> Vec<Row> {
             .put(&at(SECRETS, "a"), secret("a", json!({"y": "eQ=="})))
             .is(200)
             .has("/data", json!({"y": "eQ=="})),
-        row("a service account is not replaced without a version")
+        row("a service account is replaced without a version")
             .post(ACCOUNTS, json!({"metadata": {"name": "a"}}))
             .is(201)
             .put(&at(ACCOUNTS, "a"), json!({"metadata": {"name": "a", "labels": {"x": "y"}}}))
-            .is(422)
-            .blames(&["metadata.resourceVersion"]),
+            .is(200)
+            .has("/metadata/labels/x", "y"),
         row("a replacement of what is not there is not found")
             .put(&at(WIDGETS, "a"), with(red("a"), json!({"resourceVersion": "1"})))
             .is(404)

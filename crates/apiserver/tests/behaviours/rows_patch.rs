@@ -163,9 +163,25 @@ fn json_patch() -> Vec<Row> {
             .patch(
                 &at(WIDGETS, "a"),
                 JSON_PATCH,
-                json!([{"op": "replace", "path": "/spec/none", "value": 1}]),
+                json!([{"op": "add", "path": "/spec/maker/name", "value": "x"}]),
+            )
+            .is(422)
+            .patch(
+                &at(WIDGETS, "a"),
+                JSON_PATCH,
+                json!([{"op": "replace", "path": "/spec/list/9", "value": "x"}]),
             )
             .is(422),
+        row("a JSON patch may replace a member that is not there")
+            .post(WIDGETS, red("a"))
+            .patch(
+                &at(WIDGETS, "a"),
+                JSON_PATCH,
+                json!([{"op": "test", "path": "/spec/size", "value": null},
+                {"op": "replace", "path": "/spec/size", "value": 1}]),
+            )
+            .is(200)
+            .has("/spec/size", 1),
         row("a patch that cannot be read is refused")
             .post(WIDGETS, red("a"))
             .patch_raw(&at(WIDGETS, "a"), JSON_PATCH, "[{\"op\"")
@@ -198,26 +214,47 @@ fn strategic() -> Vec<Row> {
             .patch(&at(MAPS, "a"), STRATEGIC, json!({"metadata": {"labels": {"$patch": "replace", "m": "2"}}}))
             .is(200)
             .has("/metadata/labels", json!({"m": "2"})),
-        row("a strategic patch merges finalizers, and takes out the ones it names")
-            .post(MAPS, with(map("a", json!({})), json!({"finalizers": ["x.dev/a"]})))
-            .patch(&at(MAPS, "a"), STRATEGIC, json!({"metadata": {"finalizers": ["x.dev/b"]}}))
+        row("a strategic patch merges finalizers, new ones first, and takes out the ones it names")
+            .post(MAPS, with(map("a", json!({})), json!({"finalizers": ["x.dev/a", "x.dev/b"]})))
+            .patch(&at(MAPS, "a"), STRATEGIC, json!({"metadata": {"finalizers": ["x.dev/c", "x.dev/b"]}}))
             .is(200)
-            .has("/metadata/finalizers", json!(["x.dev/a", "x.dev/b"]))
-            .patch(&at(MAPS, "a"), STRATEGIC, json!({"metadata": {"$deleteFromPrimitiveList/finalizers": ["x.dev/a"]}}))
+            .has("/metadata/finalizers", json!(["x.dev/c", "x.dev/a", "x.dev/b"]))
+            .patch(
+                &at(MAPS, "a"),
+                STRATEGIC,
+                json!({"metadata": {"$deleteFromPrimitiveList/finalizers": ["x.dev/a", "x.dev/c"]}}),
+            )
             .is(200)
             .has("/metadata/finalizers", json!(["x.dev/b"]))
             .patch(&at(MAPS, "a"), STRATEGIC, json!({"metadata": {"finalizers": null}}))
             .is(200),
+        row("a strategic patch puts lists in the order it names")
+            .post(MAPS, with(map("a", json!({})), json!({"finalizers": ["x.dev/a", "x.dev/b"]})))
+            .patch(&at(MAPS, "a"), STRATEGIC, json!({"metadata": {
+                "finalizers": ["x.dev/c"], "$setElementOrder/finalizers": ["x.dev/b", "x.dev/c", "x.dev/a"]}}))
+            .is(200)
+            .has("/metadata/finalizers", json!(["x.dev/b", "x.dev/c", "x.dev/a"]))
+            .patch(&at(MAPS, "a"), STRATEGIC, json!({"metadata": {"finalizers": null}}))
+            .is(200),
         row("a strategic patch merges owners by their uid")
-            .post(MAPS, with(map("a", json!({})), json!({"ownerReferences": [{"apiVersion": "x.dev/v1", "kind": "X", "name": "x", "uid": "1"}]})))
-            .patch(&at(MAPS, "a"), STRATEGIC, json!({"metadata": {"ownerReferences": [
-                {"uid": "1", "name": "y"}, {"apiVersion": "x.dev/v1", "kind": "X", "name": "z", "uid": "2"}]}}))
+            .post(
+                MAPS,
+                with(map("a", json!({})), json!({"ownerReferences": [foreign("x", "1"), foreign("y", "2")]})),
+            )
+            .patch(
+                &at(MAPS, "a"),
+                STRATEGIC,
+                json!({"metadata": {"ownerReferences": [{"uid": "2", "name": "yy"}, foreign("z", "3")]}}),
+            )
             .is(200)
-            .has("/metadata/ownerReferences/0/name", "y")
-            .has("/metadata/ownerReferences/1/name", "z")
-            .patch(&at(MAPS, "a"), STRATEGIC, json!({"metadata": {"ownerReferences": [{"uid": "1", "$patch": "delete"}]}}))
+            .has("/metadata/ownerReferences", json!([foreign("z", "3"), foreign("x", "1"), foreign("yy", "2")]))
+            .patch(
+                &at(MAPS, "a"),
+                STRATEGIC,
+                json!({"metadata": {"ownerReferences": [{"uid": "1", "$patch": "delete"}]}}),
+            )
             .is(200)
-            .has("/metadata/ownerReferences/0/name", "z"),
+            .has("/metadata/ownerReferences", json!([foreign("z", "3"), foreign("yy", "2")])),
         row("a custom object takes no strategic patch")
             .post(WIDGETS, red("a"))
             .patch(&at(WIDGETS, "a"), STRATEGIC, json!({"spec": {"size": 1}}))
@@ -229,8 +266,13 @@ fn strategic() -> Vec<Row> {
             .patch(&at(SECRETS, "a"), "text/plain", json!({}))
             .is(415),
         row("a directive that is not known is refused")
-            .post(MAPS, map("a", json!({})))
+            .post(MAPS, with(map("a", json!({})), json!({"labels": {"l": "m"}})))
             .patch(&at(MAPS, "a"), STRATEGIC, json!({"metadata": {"labels": {"$patch": "bogus"}}}))
             .is(500),
     ]
+}
+
+/// An owner of a kind that is not served: nobody collects what it owns.
+fn foreign(name: &str, uid: &str) -> serde_json::Value {
+    json!({"apiVersion": "x.dev/v1", "kind": "X", "name": name, "uid": uid})
 }
