@@ -191,7 +191,7 @@ fn aws() -> Practice {
     practice
 }
 
-fn aws_fields(role: &str, headers: Value) -> Value {
+fn aws_fields(role: &str, headers: &Value) -> Value {
     use base64::Engine as _;
     let base64 = |text: &str| base64::engine::general_purpose::STANDARD.encode(text);
     json!({
@@ -245,7 +245,7 @@ async fn an_aws_login_is_judged_by_sts_and_by_its_principal() {
     for (sts, role, headers, status, says) in rows {
         let practice = aws();
         practice.set_sts(sts);
-        let gave = call(&practice, "POST", "auth/aws/login", "", aws_fields(role, headers)).await;
+        let gave = call(&practice, "POST", "auth/aws/login", "", aws_fields(role, &headers)).await;
         assert_eq!(gave.status(), status, "{gave:?}");
         assert!(gave.says().starts_with(says), "{gave:?}");
     }
@@ -259,7 +259,7 @@ async fn an_aws_login_is_judged_by_sts_and_by_its_principal() {
             StsAnswer::Identity { arn: "arn:aws:iam::1:role/app".into() }
         })
     })));
-    let gave = call(&practice, "POST", "auth/aws/login", "", aws_fields("r", signed)).await;
+    let gave = call(&practice, "POST", "auth/aws/login", "", aws_fields("r", &signed)).await;
     assert_eq!(gave.json()["auth"]["metadata"]["canonical_arn"], "arn:aws:iam::1:role/app");
 }
 

@@ -10,7 +10,7 @@ use jiff::Timestamp;
 
 use super::certificate::{self, Extras, Plan};
 use super::keys::CaKey;
-use super::reading::{Read, pem_blocks};
+use super::reading::{AltNames, Read, pem_blocks};
 use crate::chance::Chance;
 use crate::clock::{earlier, later};
 use crate::options::CaKeyKind;
@@ -107,7 +107,7 @@ fn build(wish: &Wish<'_>, key: &CaKey, above: Option<&Issuer>, chance: &mut Chan
         not_after: later(wish.now, wish.life),
         public_key: key.public(),
         authority_key: signer.public(),
-        extras: Extras::Authority,
+        extras: Extras::Authority { names: AltNames::default() },
     };
     Read::from_der(&certificate::sign(&plan, signer)?)
 }

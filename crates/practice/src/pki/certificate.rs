@@ -31,7 +31,7 @@ pub(crate) struct Plan {
 
 /// What the extensions say.
 pub(crate) enum Extras {
-    Authority,
+    Authority { names: AltNames },
     Leaf { names: AltNames, server: bool, client: bool },
 }
 
@@ -76,12 +76,12 @@ fn extensions(plan: &Plan) -> Vec<Vec<u8>> {
     use usage::{CERTIFICATE_SIGN, CRL_SIGN, DIGITAL_SIGNATURE, KEY_AGREEMENT, KEY_ENCIPHERMENT};
     let mut list = Vec::new();
     let bits = match plan.extras {
-        Extras::Authority => CERTIFICATE_SIGN | CRL_SIGN,
+        Extras::Authority { .. } => CERTIFICATE_SIGN | CRL_SIGN,
         Extras::Leaf { .. } => DIGITAL_SIGNATURE | KEY_ENCIPHERMENT | KEY_AGREEMENT,
     };
     list.push(extension(rfc5280::ID_CE_KEY_USAGE, true, &named_bits(bits)));
     match &plan.extras {
-        Extras::Authority => {
+        Extras::Authority { .. } => {
             list.push(extension(rfc5280::ID_CE_BASIC_CONSTRAINTS, true, &sequence(&[boolean(true)])));
         }
         Extras::Leaf { server, client, .. } => {
@@ -96,13 +96,12 @@ fn extensions(plan: &Plan) -> Vec<Vec<u8>> {
     list.push(extension(rfc5280::ID_CE_SUBJECT_KEY_IDENTIFIER, false, &subject_key_id));
     let authority = sequence(&[implicit(0, &key_id(&plan.authority_key))]);
     list.push(extension(rfc5280::ID_CE_AUTHORITY_KEY_IDENTIFIER, false, &authority));
-    if let Extras::Leaf { names, .. } = &plan.extras {
-        let written = general_names(names);
-        if !written.is_empty() {
-            // Critical where the subject is empty (RFC 5280 4.2.1.6).
-            let critical = plan.subject == sequence(&[]);
-            list.push(extension(rfc5280::ID_CE_SUBJECT_ALT_NAME, critical, &sequence(&written)));
-        }
+    let (Extras::Authority { names } | Extras::Leaf { names, .. }) = &plan.extras;
+    let written = general_names(names);
+    if !written.is_empty() {
+        // Critical where the subject is empty (RFC 5280 4.2.1.6).
+        let critical = plan.subject == sequence(&[]);
+        list.push(extension(rfc5280::ID_CE_SUBJECT_ALT_NAME, critical, &sequence(&written)));
     }
     list
 }

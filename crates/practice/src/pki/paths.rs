@@ -42,8 +42,10 @@ pub(crate) fn is_open(rest: &str) -> bool {
 }
 
 /// Fields that signing knows; others get a warning.
-const SIGN_FIELDS: [&str; 22] = [
+const SIGN_FIELDS: [&str; 24] = [
     "csr",
+    "use_csr_values",
+    "max_path_length",
     "common_name",
     "alt_names",
     "ip_sans",
@@ -77,6 +79,10 @@ pub(crate) fn answer(turn: &mut Turn<'_>, target: &Target<'_>) -> Handled {
         (["sign-verbatim", role], _) => sign_with(turn, target, Kind::Verbatim, role, None),
         (["issuer", issuer, "sign", role], _) => sign_with(turn, target, Kind::Sign, role, Some(issuer)),
         (["issuer", issuer, "issue", role], _) => sign_with(turn, target, Kind::Issue, role, Some(issuer)),
+        (["root", "sign-intermediate"], _) => sign_with(turn, target, Kind::Intermediate, "", None),
+        (["issuer", issuer, "sign-intermediate"], _) => {
+            sign_with(turn, target, Kind::Intermediate, "", Some(issuer))
+        }
         (["roles", name], verb) => manage::role_call(turn, target, name, verb),
         (["roles"], Verb::List) => list(target.pki.roles.keys()),
         (["issuers"], Verb::List) => list(target.pki.issuers.keys()),
@@ -118,13 +124,14 @@ fn sign_with(
         Verb::List => return Err(Refusal::unsupported_path()),
         _ => return Err(Refusal::unsupported_operation()),
     }
-    let verbatim = role::verbatim();
-    let unknown = || Refusal::bad(format!("unknown role: {role_name}"));
-    let role = match target.pki.roles.get(role_name) {
-        Some(role) if kind != Kind::Verbatim => role,
-        _ if kind == Kind::Verbatim => &verbatim,
-        _ => return Err(unknown()),
+    let fixed = match kind {
+        Kind::Verbatim => Some(role::verbatim()),
+        Kind::Intermediate => Some(role::intermediate(Fields(target.fields))?),
+        Kind::Sign | Kind::Issue => None,
     };
+    let named = || target.pki.roles.get(role_name);
+    let role = fixed.as_ref().or_else(named);
+    let role = role.ok_or_else(|| Refusal::bad(format!("unknown role: {role_name}")))?;
     let ignored =
         target.fields.keys().filter(|name| !SIGN_FIELDS.contains(&name.as_str())).cloned().collect();
     let order = Order {

@@ -5,6 +5,8 @@
 use std::time::Duration;
 
 use super::ca::BACKDATING;
+use crate::http::answer::Refusal;
+use crate::state::fields::Fields;
 
 /// A role.
 #[derive(Debug, Clone)]
@@ -70,12 +72,22 @@ impl Default for Role {
     }
 }
 
+/// The role behind `sign-intermediate`: names come from the API, unless the request's are asked for or there are none
+/// (seen on Vault 1.21.1).
+pub(crate) fn intermediate(fields: Fields<'_>) -> Result<Role, Refusal> {
+    let by_request = fields.flag("use_csr_values", false)?;
+    let named = !fields.text("common_name")?.is_empty();
+    Ok(Role { use_csr_common_name: by_request || !named, use_csr_sans: by_request, ..verbatim() })
+}
+
 /// The role behind `sign-verbatim`: everything is allowed and taken from the request.
 pub(crate) fn verbatim() -> Role {
     Role {
         allow_any_name: true,
         allowed_other_sans: vec!["*".to_owned()],
         allowed_uri_sans: vec!["*".to_owned()],
+        client_flag: false,
+        server_flag: false,
         enforce_hostnames: false,
         key_type: "any".to_owned(),
         require_cn: false,

@@ -34,6 +34,8 @@ pub(crate) enum Kind {
     Verbatim,
     /// Make a key too; a request that is sent along is not looked at.
     Issue,
+    /// Sign a CA below this one.
+    Intermediate,
 }
 
 /// One order for a certificate.
@@ -69,7 +71,7 @@ pub(crate) fn sign(turn: &mut Turn<'_>, order: &Order<'_>) -> Handled {
     let issuer = order.pki.signing_issuer(reference)?;
     let request = match order.kind {
         Kind::Issue => None,
-        Kind::Sign | Kind::Verbatim => Some(read_request(&csr, order.role)?),
+        Kind::Sign | Kind::Verbatim | Kind::Intermediate => Some(read_request(&csr, order.role)?),
     };
     let new_key = if request.is_none() { Some(new_key(turn, order.role, fields)?) } else { None };
     let mut names = names::judge(turn.product, order.role, request.as_ref(), fields)?;
@@ -88,8 +90,7 @@ pub(crate) fn sign(turn: &mut Turn<'_>, order: &Order<'_>) -> Handled {
         turn.commit(Write::Certificate)?;
     }
     remember(turn, order, &names, &leaf);
-    let creation = creation_warnings(&validity, request.as_ref());
-    let warnings = [creation.clone(), names.warnings.clone(), creation, ignored_warning(order)].concat();
+    let warnings = warnings(order, &names, &validity, request.as_ref());
     let data = data(turn.product, order, issuer, &leaf, format, new_key.as_ref(), validity.not_before)?;
     let lease = order.role.generate_lease.then(|| {
         let id =
@@ -105,6 +106,7 @@ fn kind_word(kind: Kind) -> &'static str {
         Kind::Sign => "sign",
         Kind::Verbatim => "sign-verbatim",
         Kind::Issue => "issue",
+        Kind::Intermediate => "sign-intermediate",
     }
 }
 
@@ -220,10 +222,13 @@ fn write_leaf(
         not_after: validity.not_after,
         public_key,
         authority_key: key.public(),
-        extras: Extras::Leaf {
-            names: names.alt.clone(),
-            server: order.role.server_flag,
-            client: order.role.client_flag,
+        extras: match order.kind {
+            Kind::Intermediate => Extras::Authority { names: names.alt.clone() },
+            _ => Extras::Leaf {
+                names: names.alt.clone(),
+                server: order.role.server_flag,
+                client: order.role.client_flag,
+            },
         },
     };
     let der = certificate::sign(&plan, key).ok_or_else(Refusal::internal)?;
@@ -251,7 +256,18 @@ fn remember(turn: &mut Turn<'_>, order: &Order<'_>, names: &Names, leaf: &Read) 
     turn.ledger.remember_signed(signed);
 }
 
-/// Vault tells these twice: once while it plans the certificate and once when it is done (vault-measured 2).
+/// What is told besides. Vault tells what concerns the certificate twice: while it plans it and when it is done
+/// (vault-measured 2); for CAs it tells something else.
+fn warnings(order: &Order<'_>, names: &Names, validity: &Validity, request: Option<&Request>) -> Vec<String> {
+    if order.kind == Kind::Intermediate {
+        return vec![NO_AIA.to_owned()];
+    }
+    let creation = creation_warnings(validity, request);
+    [creation.clone(), names.warnings.clone(), creation, ignored_warning(order)].concat()
+}
+
+const NO_AIA: &str = "This mount hasn't configured any authority information access (AIA) fields; this may make it harder for systems to find missing certificates in the chain or to validate revocation status of certificates. Consider updating /config/urls or the newly generated issuer with this information.";
+
 fn creation_warnings(validity: &Validity, request: Option<&Request>) -> Vec<String> {
     let mut warnings = validity.warnings.clone();
     if request.is_some_and(|request| request.asks_for_ca) {
@@ -281,7 +297,11 @@ fn data(
 ) -> Result<Value, Refusal> {
     let without_roots = order.fields.flag("remove_roots_from_chain", false)?;
     let chain = order.pki.chain(issuer).into_iter().map(|issuer| &issuer.certificate);
-    let chain: Vec<&Read> = chain.filter(|read| !(without_roots && read.is_self_signed())).collect();
+    let mut chain: Vec<&Read> = chain.filter(|read| !(without_roots && read.is_self_signed())).collect();
+    if order.kind == Kind::Intermediate {
+        // A new CA heads its own chain.
+        chain.insert(0, leaf);
+    }
     let written = |read: &Read| match format {
         Format::Der => STANDARD.encode(&read.der),
         Format::Pem | Format::Bundle => read.pem(),
@@ -311,6 +331,7 @@ fn data(
         add("ca_chain", chain.iter().map(|read| written(read)).collect::<Vec<_>>().into());
     }
     match product {
+        Product::Vault if order.kind == Kind::Intermediate => {}
         Product::Vault => add("authority_key_id", leaf.authority_key_id_text().into()),
         Product::OpenBao => add("not_before", not_before.as_second().into()),
     }

@@ -19,6 +19,7 @@ pub mod jwt;
 mod paths;
 mod pki;
 pub mod scrub;
+pub mod shape;
 mod sign;
 mod tokens;
 

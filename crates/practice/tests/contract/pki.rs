@@ -212,6 +212,39 @@ fn other_calls() -> Vec<Case> {
             error(400, "role key type \"any\" not allowed for issuing certificates, only signing"),
         ),
         case(
+            "sign-intermediate",
+            with_root("700h"),
+            post(
+                "pki{n}/root/sign-intermediate",
+                with_csr(web(), json!({"common_name": "inner", "ttl": "1h"})),
+            ),
+            Expect::Status(200),
+        ),
+        case(
+            "sign-intermediate with the request's names",
+            with_root("700h"),
+            post(
+                "pki{n}/root/sign-intermediate",
+                with_csr(web(), json!({"use_csr_values": true, "ttl": "1h"})),
+            ),
+            Expect::Status(200),
+        ),
+        case(
+            "sign-intermediate without a name",
+            with_root("700h"),
+            post("pki{n}/root/sign-intermediate", with_csr(web(), json!({"ttl": "1h"}))),
+            Expect::Status(200),
+        ),
+        case(
+            "sign-intermediate of an issuer",
+            with_root("700h"),
+            post(
+                "pki{n}/issuer/default/sign-intermediate",
+                with_csr(web(), json!({"common_name": "inner", "ttl": "1h"})),
+            ),
+            Expect::Status(200),
+        ),
+        case(
             "rate limited",
             [
                 with_root("700h"),
