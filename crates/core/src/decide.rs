@@ -7,11 +7,12 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::checked::Checked;
 use crate::conditions::{self, Condition, request_reason};
+use crate::failure::Class;
 use crate::observed::{Claim, Ending, Entry, NextKey, Observed, RequestSeen, RequestState, SecretSeen};
 use crate::plan::{Event, KeyOrigin, LeafTimes, Plan, StatusWish, Step};
-use crate::reissue::{self, Evidence, Violation};
+use crate::reissue::{self, Evidence, Reason, Violation};
 use crate::renewal::{life_left, renewal_time};
-use crate::retry::{Cadence, Jitter};
+use crate::retry::{self, Cadence, Jitter};
 use crate::wanted::{Rotation, Wanted};
 use crate::x509::Chain;
 
@@ -27,6 +28,8 @@ pub struct Policy {
     pub cadence: Cadence,
     /// When the issuer or its credentials last changed in the API, as far as this process has seen.
     pub issuer_changed: Option<Timestamp>,
+    /// Secrets are owned by their Certificate, so that they go with it.
+    pub owner_references: bool,
 }
 
 /// What to do with one Certificate now.
@@ -58,6 +61,7 @@ impl Pass<'_> {
             me: &self.seen.me,
             secret: self.seen.secret.as_deref(),
             current: self.seen.current.as_ref(),
+            owned: self.policy.owner_references,
             now: self.now,
         }
     }
@@ -137,23 +141,53 @@ impl Pass<'_> {
         let status = &self.seen.status;
         let failed = status.last_failure?;
         let changed_since = self.policy.issuer_changed.is_some_and(|at| at > failed);
-        // What cert-manager called failed without proof is tried again at once: only our own words count as proof.
-        let unproved = fitting.is_some_and(|request| match &request.state {
-            RequestState::Ended(ending) => {
-                ending.reason == request_reason::FAILED
-                    && self.wanted.issuer.is_builtin()
-                    && !conditions::is_refusal(ending)
-            }
-            _ => true,
-        });
-        if status.is_issuing() || changed_since || unproved {
+        let answer = fitting.map(|request| self.answer(request));
+        if status.is_issuing() || changed_since || matches!(answer, Some(Answer::Waits(_) | Answer::Sound(_)))
+        {
             return None;
         }
         let attempts = status.failed_attempts.max(1);
         let jitter = Jitter::of(&self.seen.me.uid, attempts);
-        let wait = self.policy.cadence.wait(attempts, self.life_left_at(failed), jitter);
+        let life = self.life_left_at(failed);
+        let wait = match answer {
+            Some(Answer::Ended(ending)) if self.is_unproved(&ending) => {
+                retry::next_delay(Class::Transient, attempts, life, None, jitter)
+            }
+            _ => self.policy.cadence.wait(attempts, life, jitter),
+        };
         let until = failed.checked_add(wait).unwrap_or(Timestamp::MAX);
         (until > self.now).then_some(until)
+    }
+
+    /// What another controller called failed, or answered with a certificate that is of no use, is tried again in seconds: with a built-in
+    /// issuer only our own words count as proof.
+    fn is_unproved(&self, ending: &Ending) -> bool {
+        let without_proof = [request_reason::FAILED, Reason::InvalidCertificate.as_str()];
+        self.wanted.issuer.is_builtin()
+            && without_proof.contains(&ending.reason.as_str())
+            && !conditions::is_refusal(ending)
+    }
+
+    /// What became of a request. A certificate that can't be used is an end without one.
+    fn answer<'r>(&self, request: &'r RequestSeen) -> Answer<'r> {
+        let (chain, at) = match &request.state {
+            RequestState::Waiting { told, .. } => return Answer::Waits(told.as_deref()),
+            RequestState::Ended(ending) => return Answer::Ended(ending.clone()),
+            RequestState::Issued { chain, at } => (chain, *at),
+        };
+        match self.checked(request, chain) {
+            Ok(checked) => Answer::Sound(Box::new(checked)),
+            Err(message) => {
+                Answer::Ended(Ending { reason: Reason::InvalidCertificate.as_str().to_owned(), message, at })
+            }
+        }
+    }
+
+    fn checked(&self, request: &RequestSeen, chain: &Result<Chain, String>) -> Result<Checked, String> {
+        let chain = chain.clone().map_err(|why| format!("The issued certificate can't be read: {why}"))?;
+        let csr = request.csr.as_ref().map_err(Clone::clone)?;
+        Checked::new(chain, csr.public_key(), csr.sans(), self.now)
+            .map_err(|flaw| format!("The issued certificate is refused: {flaw}"))
     }
 
     fn life_left_at(&self, at: Timestamp) -> Option<Duration> {
@@ -208,18 +242,15 @@ impl Pass<'_> {
         let key = self.seen.key.facts();
         let same_key =
             key.zip(request.csr.as_ref().ok()).is_some_and(|(key, csr)| key.public == *csr.public_key());
-        match &request.state {
-            RequestState::Ended(ending) if self.is_told(ending) => {
+        match self.answer(request) {
+            Answer::Ended(ending) if self.is_told(&ending) => {
                 delete("its end has been told, this is a new try")
             }
-            RequestState::Ended(ending) => self.fail(&ending.reason, &ending.message),
+            Answer::Ended(ending) => self.fail(&ending),
             // A key that was only in memory died with an earlier process: the certificate would be of no use.
             _ if !same_key => delete("the key it was made with is gone"),
-            RequestState::Issued { chain: Err(why) } => {
-                self.fail("InvalidCertificate", &format!("The issued certificate can't be read: {why}"))
-            }
-            RequestState::Issued { chain: Ok(chain) } => self.store(request, chain),
-            RequestState::Waiting { told, .. } => self.wait_for(request, reason, told.as_deref()),
+            Answer::Sound(checked) => self.store(request, checked),
+            Answer::Waits(told) => self.wait_for(request, reason, told),
         }
     }
 
@@ -232,15 +263,8 @@ impl Pass<'_> {
         recorded || asked_anew
     }
 
-    fn store(&self, request: &RequestSeen, chain: &Chain) -> Plan {
-        let Ok(csr) = &request.csr else { return Plan::only(Step::Rest) };
-        let checked = match Checked::new(chain.clone(), csr.public_key(), csr.sans(), self.now) {
-            Ok(checked) => checked,
-            Err(flaw) => {
-                return self.fail("InvalidCertificate", &format!("The issued certificate is refused: {flaw}"));
-            }
-        };
-        let leaf = chain.leaf();
+    fn store(&self, request: &RequestSeen, checked: Box<Checked>) -> Plan {
+        let leaf = checked.chain().leaf();
         let times = self.times(leaf.not_before(), leaf.not_after());
         let status = StatusWish {
             ready: Condition::yes("Ready", conditions::UP_TO_DATE),
@@ -252,22 +276,19 @@ impl Pass<'_> {
             next_key_name: None,
         };
         Plan {
-            step: Step::Store {
-                request: request.name.clone(),
-                checked: Box::new(checked),
-                revision: self.next_revision(),
-            },
+            step: Step::Store { request: request.name.clone(), checked, revision: self.next_revision() },
             status: Some(status),
             event: Some(Event::normal("Issuing", conditions::ISSUED)),
             wake: times.renewal.or(Some(times.not_after)),
         }
     }
 
-    fn fail(&self, reason: &str, message: &str) -> Plan {
-        let message = conditions::failed(message);
+    fn fail(&self, ending: &Ending) -> Plan {
+        let (reason, message) = (ending.reason.as_str(), conditions::failed(&ending.message));
         let mut status = self.status();
         status.issuing = Some(Condition::no(reason, message.clone()));
-        status.last_failure = Timestamp::from_second(self.now.as_second()).ok();
+        // Another's clock may be ahead of ours; an end that looks later than its record would be told again and again.
+        status.last_failure = Timestamp::from_second(self.now.max(ending.at).as_second()).ok();
         status.failed_attempts = self.seen.status.failed_attempts.saturating_add(1);
         Plan {
             step: Step::Rest,
@@ -408,6 +429,16 @@ impl Pass<'_> {
         let dates = [self.times(begins, ends).renewal, Some(after_end)];
         dates.into_iter().flatten().filter(|date| *date > self.now).min()
     }
+}
+
+/// What became of a request.
+enum Answer<'r> {
+    /// Nothing yet, and what is told about that.
+    Waits(Option<&'r str>),
+    /// No certificate, or none that can be used.
+    Ended(Ending),
+    /// A certificate that may be stored.
+    Sound(Box<Checked>),
 }
 
 enum KeyChoice {

@@ -102,7 +102,7 @@ pub struct SecretSeen {
     pub labels: BTreeMap<String, String>,
     /// Annotations (without kubectl's last-applied).
     pub annotations: BTreeMap<String, String>,
-    /// UIDs of owners.
+    /// UIDs of Certificates that own it as their controller.
     pub owners: Vec<String>,
     /// What our own field manager owns; `None` if it owns nothing, an error if managedFields can't be read.
     pub managed: Result<Option<ManagedSet>, String>,
@@ -167,6 +167,8 @@ pub enum RequestState {
     Issued {
         /// `status.certificate` and `status.ca`, or why they can't be read.
         chain: Result<Chain, String>,
+        /// When it was answered.
+        at: Timestamp,
     },
 }
 

@@ -10,7 +10,8 @@ use crate::wanted::OutputFormat;
 
 type Check = fn(&Evidence<'_>, &SecretSeen) -> Option<&'static str>;
 
-const CHECKS: [Check; 4] = [base_label_is_wrong, details_are_wrong, template_is_wrong, formats_are_wrong];
+const CHECKS: [Check; 5] =
+    [base_label_is_wrong, details_are_wrong, template_is_wrong, formats_are_wrong, owner_is_wrong];
 
 /// What is not as wanted, if anything. A Secret without readable key and certificate is no case for this: it is issued again.
 pub fn stale(evidence: &Evidence<'_>) -> Option<&'static str> {
@@ -21,14 +22,13 @@ pub fn stale(evidence: &Evidence<'_>) -> Option<&'static str> {
 }
 
 fn base_label_is_wrong(_: &Evidence<'_>, secret: &SecretSeen) -> Option<&'static str> {
-    let wrong = secret.labels.get(FAO_LABEL).is_some_and(|value| value != "true");
+    let wrong = secret.labels.get(FAO_LABEL).is_none_or(|value| value != "true");
     wrong.then_some("SecretManagedMetadataMismatch")
 }
 
 fn details_are_wrong(_: &Evidence<'_>, secret: &SecretSeen) -> Option<&'static str> {
     let details = annotations::details(secret.certificate.read()?);
-    let wrong =
-        details.iter().any(|(key, value)| secret.annotations.get(key).is_some_and(|has| has != value));
+    let wrong = details.iter().any(|(key, value)| secret.annotations.get(key) != Some(value));
     wrong.then_some("SecretTemplateMismatch")
 }
 
@@ -68,4 +68,16 @@ fn formats_are_wrong(evidence: &Evidence<'_>, secret: &SecretSeen) -> Option<&'s
         (wants(*format) && !has) || leftover
     });
     (wrong || !secret.formats_sound).then_some("AdditionalOutputFormatsMismatch")
+}
+
+/// With owner references on it must be ours; with them off it must not be ours by our own doing.
+fn owner_is_wrong(evidence: &Evidence<'_>, secret: &SecretSeen) -> Option<&'static str> {
+    let uid = &evidence.me.uid;
+    let is_ours = secret.owners.contains(uid);
+    let by_us = secret
+        .managed
+        .as_ref()
+        .is_ok_and(|managed| managed.as_ref().is_some_and(|managed| managed.owners.contains(uid)));
+    let wrong = if evidence.owned { !is_ours } else { by_us };
+    wrong.then_some("SecretOwnerRefMismatch")
 }

@@ -82,6 +82,8 @@ pub struct Evidence<'a> {
     pub secret: Option<&'a SecretSeen>,
     /// The request the Secret came from, if it still exists.
     pub current: Option<&'a RequestSeen>,
+    /// Whether it has to be owned by the Certificate.
+    pub owned: bool,
     /// The time.
     pub now: Timestamp,
 }

@@ -15,7 +15,8 @@ use everleaf_core::x509::{KeyKind, RsaSize};
 use jiff::Timestamp;
 use makers::*;
 
-const POLICY: Policy = Policy { cadence: Cadence::BoundByLife, issuer_changed: None };
+const POLICY: Policy =
+    Policy { cadence: Cadence::BoundByLife, issuer_changed: None, owner_references: false };
 
 fn plan(wanted: &Wanted, seen: &Observed, now: Timestamp) -> Plan {
     decide(wanted, seen, POLICY, now)
@@ -272,6 +273,52 @@ fn a_back_off_that_another_controller_left_after_an_unproved_failure_is_dropped(
     assert!(matches!(plan(&wish, &seen, start() + hours(1)).step, Step::DeleteRequest { .. }));
 }
 
+/// The certificate of another's issuer is told once and waited out like any other failure, with the request left for those who look.
+#[test]
+fn a_useless_answer_is_told_once_and_then_waited_out() {
+    let (mut wish, ours, other) = (wanted("a.example"), key(), key());
+    wish.issuer.written_group = "issuers.example.com".into();
+    let leaf = certificate(&wish, &other, start(), hours(24));
+    let answered = issued(request(&wish, &ours, "web-1"), leaf);
+    let mut seen = Observed { next: vec![answered], key: stored(&ours), answered_here: false, ..nothing() };
+    let status = plan(&wish, &seen, start() + Duration::from_secs(1)).status.unwrap();
+    assert_eq!((status.failed_attempts, status.issuing.unwrap().reason.as_str()), (1, "InvalidCertificate"));
+    seen.status.last_failure = status.last_failure;
+    seen.status.failed_attempts = 1;
+    seen.stored_keys = vec!["web-x7k2p".into()];
+    let soon = plan(&wish, &seen, start() + Duration::from_secs(2));
+    assert!(matches!(soon.step, Step::DeleteKey { .. }), "{:?}", soon.step);
+    seen.stored_keys.clear();
+    seen.key = NextKey::None;
+    let rests = plan(&wish, &seen, start() + Duration::from_secs(3));
+    assert!(matches!(rests.step, Step::Rest), "{:?}", rests.step);
+    assert_eq!(rests.status.unwrap().failed_attempts, 1);
+    assert!(matches!(plan(&wish, &seen, start() + hours(9)).step, Step::DeleteRequest { .. }));
+}
+
+#[test]
+fn a_useless_answer_of_a_built_in_issuer_is_tried_again_in_seconds() {
+    let (wish, key) = (wanted("a.example"), key());
+    let dead = certificate(&wish, &key, start() - hours(48), hours(24));
+    let mut seen = Observed { next: vec![issued(request(&wish, &key, "web-1"), dead)], ..nothing() };
+    seen.status.last_failure = Some(start());
+    seen.status.failed_attempts = 1;
+    let later = plan(&wish, &seen, start() + Duration::from_secs(3));
+    assert!(matches!(later.step, Step::DeleteRequest { .. }), "{:?}", later.step);
+    seen.status.failed_attempts = 9;
+    let soon = plan(&wish, &seen, start() + Duration::from_secs(3));
+    assert!(matches!(soon.step, Step::Rest), "another that keeps answering so is not asked without end");
+}
+
+#[test]
+fn an_end_that_another_clock_puts_into_the_future_is_told_once() {
+    let (wish, key) = (wanted("a.example"), key());
+    let at = start() + hours(1);
+    let denied = ended(request(&wish, &key, "web-1"), "Denied", "no such names here", at);
+    let seen = Observed { next: vec![denied], key: held(&key), ..nothing() };
+    assert_eq!(plan(&wish, &seen, start()).status.unwrap().last_failure, Some(at));
+}
+
 #[test]
 fn the_peers_cadence_holds_for_its_full_time_when_it_is_asked_for() {
     let wish = wanted("a.example");
@@ -341,6 +388,40 @@ fn a_secret_that_another_certificate_holds_is_left_alone() {
     let ready = plan.status.unwrap().ready;
     assert_eq!(ready.reason, "IncorrectCertificate");
     assert!(ready.message.contains("older"));
+}
+
+#[test]
+fn owner_references_follow_the_policy_without_a_new_certificate() {
+    let wish = wanted("a.example");
+    let (seen, _) = in_order(&wish);
+    let on = Policy { owner_references: true, ..POLICY };
+    assert!(matches!(
+        decide(&wish, &seen, on, start()).step,
+        Step::Refresh { why: "SecretOwnerRefMismatch" }
+    ));
+    let owned = with_secret(seen, |secret| secret.owners = vec!["uid-1".into()]);
+    assert!(matches!(decide(&wish, &owned, on, start()).step, Step::Rest));
+    assert!(matches!(plan(&wish, &owned, start()).step, Step::Rest), "another's owner reference stays");
+    let by_us = with_secret(owned, |secret| {
+        secret.managed =
+            Ok(Some(ManagedSet { owners: ["uid-1".to_owned()].into(), ..ManagedSet::default() }));
+    });
+    assert!(matches!(plan(&wish, &by_us, start()).step, Step::Refresh { .. }));
+}
+
+#[test]
+fn labels_and_annotations_of_ours_that_are_gone_are_written_again() {
+    let wish = wanted("a.example");
+    let (seen, _) = in_order(&wish);
+    let damages: [fn(&mut SecretSeen); 3] = [
+        |secret| drop(secret.labels.remove("controller.cert-manager.io/fao")),
+        |secret| drop(secret.annotations.remove("cert-manager.io/alt-names")),
+        |secret| drop(secret.annotations.insert("cert-manager.io/ip-sans".into(), "192.0.2.1".into())),
+    ];
+    for damage in damages {
+        let seen = with_secret(seen.clone(), damage);
+        assert!(matches!(plan(&wish, &seen, start()).step, Step::Refresh { .. }));
+    }
 }
 
 #[test]

@@ -50,9 +50,19 @@ pub fn facts(secret: &Secret) -> SecretSeen {
         formats_sound: formats_sound(key_pem, crt_pem, entry(KEY_DER), entry(COMBINED)),
         labels: secret.metadata.labels.clone().unwrap_or_default(),
         annotations: secret.metadata.annotations.clone().unwrap_or_default(),
-        owners: secret.metadata.owner_references.iter().flatten().map(|owner| owner.uid.clone()).collect(),
+        owners: owners(secret.metadata.owner_references.as_deref().unwrap_or_default()),
         managed: managed(secret.metadata.managed_fields.as_deref().unwrap_or_default()),
     }
+}
+
+/// Owner references as we write them; one that was changed by hand doesn't count.
+fn owners(references: &[OwnerReference]) -> Vec<String> {
+    let as_ours = references.iter().filter(|owner| {
+        owner.kind == "Certificate"
+            && owner.controller == Some(true)
+            && owner.block_owner_deletion == Some(true)
+    });
+    as_ours.map(|owner| owner.uid.clone()).collect()
 }
 
 /// True if the extra formats that are there hold what they should.

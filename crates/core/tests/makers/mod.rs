@@ -52,7 +52,12 @@ pub(crate) fn wanted(dns: &str) -> Wanted {
 }
 
 /// A self-signed certificate for the wish, alive for `life` from `from`.
-pub(crate) fn certificate(wanted: &Wanted, key: &PrivateKey, from: Timestamp, life: SignedDuration) -> Certificate {
+pub(crate) fn certificate(
+    wanted: &Wanted,
+    key: &PrivateKey,
+    from: Timestamp,
+    life: SignedDuration,
+) -> Certificate {
     let csr = Csr::build(wanted, key).unwrap();
     let plan = LeafPlan {
         csr: &csr,
@@ -88,7 +93,11 @@ pub(crate) fn secret(wanted: &Wanted, key: &PrivateKey, leaf: &Certificate) -> S
         data_keys: BTreeSet::from(["tls.crt".to_owned(), "tls.key".to_owned()]),
         formats_sound: true,
         labels: [(annotations::FAO_LABEL.to_owned(), "true".to_owned())].into(),
-        annotations: marks.map(|(key, value)| (key.to_owned(), value.to_owned())).into(),
+        annotations: marks
+            .map(|(key, value)| (key.to_owned(), value.to_owned()))
+            .into_iter()
+            .chain(annotations::details(leaf))
+            .collect(),
         owners: vec![],
         managed: Ok(None),
     }
@@ -109,8 +118,8 @@ pub(crate) fn request(wanted: &Wanted, key: &PrivateKey, name: &str) -> RequestS
 }
 
 pub(crate) fn issued(mut request: RequestSeen, leaf: Certificate) -> RequestSeen {
-    request.state =
-        RequestState::Issued { chain: Chain::from_parts(vec![leaf], None).map_err(|e| e.to_string()) };
+    let chain = Chain::from_parts(vec![leaf], None).map_err(|e| e.to_string());
+    request.state = RequestState::Issued { chain, at: start() };
     request
 }
 

@@ -83,7 +83,11 @@ async fn carry_on(context: &Context, key: &Key, gathering: &Gathering) -> Result
     let now = context.clock.now();
     let issuer = IssuerId::of(&gathering.wanted.issuer, &key.namespace);
     let issuer_changed = issuer.and_then(|id| context.lanes.changed_at(&id));
-    let policy = Policy { cadence: context.behaviour.cadence, issuer_changed };
+    let policy = Policy {
+        cadence: context.behaviour.cadence,
+        issuer_changed,
+        owner_references: context.behaviour.owner_references,
+    };
     let plan = decide(&gathering.wanted, &gathering.seen, policy, now);
     let wake = plan.wake;
     match apply::apply(context, gathering, plan).await {

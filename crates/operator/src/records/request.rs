@@ -128,7 +128,9 @@ impl RequestRecord {
             return RequestState::Ended(ending);
         }
         if self.facts.ready == ReadyReason::Issued {
-            return RequestState::Issued { chain: self.chain() };
+            let ready = find(&self.raw_status.conditions, "Ready");
+            let at = ready.and_then(|ready| ready.last_transition_time.as_ref()).map(|time| time.0);
+            return RequestState::Issued { chain: self.chain(), at: at.unwrap_or(self.created) };
         }
         RequestState::Waiting { approved: self.facts.approved, told: self.told.clone() }
     }
