@@ -2,6 +2,7 @@
 
 mod controller;
 mod demo;
+mod up;
 
 use std::process::ExitCode;
 
@@ -21,6 +22,8 @@ enum Command {
     Controller(Box<controller::flags::Flags>),
     /// Shows, within a minute and with no set-up, how certificates outlive the outages of a Vault.
     Demo(demo::Flags),
+    /// Runs the controller with an API of its own, for hosts without a cluster.
+    Up(up::flags::Flags),
 }
 
 fn main() -> ExitCode {
@@ -28,6 +31,7 @@ fn main() -> ExitCode {
     let result = match arguments.command {
         Command::Controller(flags) => controller::run(*flags),
         Command::Demo(flags) => demo::run(&flags),
+        Command::Up(flags) => up::run(flags),
     };
     match result {
         Ok(code) => code,

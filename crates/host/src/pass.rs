@@ -11,7 +11,7 @@ use everleaf_core::retry::{Jitter, next_delay};
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::Secret;
 use kube::Api;
-use tracing::{info, warn};
+use tracing::{debug, info, warn};
 
 use crate::after::{Changed, follow};
 use crate::condition::{Object, Standing, publish, reason};
@@ -84,7 +84,7 @@ pub(crate) async fn pass(host: &Host, job: &Job) -> Passed {
         }
     };
     if !told.holds && job.stands.as_ref().is_none_or(|stands| !stands.says(&told)) {
-        warn!(certificate = %job.key, reason = told.reason, message = told.message, "files not delivered");
+        tell(&job.key, &told);
     }
     let object = Object { key: &job.key, uid: &job.uid, generation: job.generation };
     match publish(&host.client, &object, job.stands.as_ref(), &told, now).await {
@@ -96,6 +96,15 @@ pub(crate) async fn pass(host: &Host, job: &Job) -> Passed {
                 ..passed
             }
         }
+    }
+}
+
+/// A certificate that isn't there yet is no news; everything else is.
+fn tell(key: &Key, told: &Condition) {
+    let (reason, says) = (told.reason.as_str(), told.message.as_str());
+    match reason {
+        reason::WAITING => debug!(certificate = %key, reason, says, "files wait"),
+        _ => warn!(certificate = %key, reason, says, "files not delivered"),
     }
 }
 

@@ -102,7 +102,7 @@ fn duration(flag: &str, text: &str) -> anyhow::Result<Duration> {
 }
 
 /// `0` switches a server off, as with the peer.
-fn address(flag: &str, text: &str) -> anyhow::Result<Option<SocketAddr>> {
+pub(crate) fn address(flag: &str, text: &str) -> anyhow::Result<Option<SocketAddr>> {
     if text == "0" || text.is_empty() {
         return Ok(None);
     }

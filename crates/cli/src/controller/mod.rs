@@ -1,8 +1,8 @@
 //! `everleaf controller`: from flags to a running operator.
 
 pub(crate) mod flags;
-mod logs;
-mod meaning;
+pub(crate) mod logs;
+pub(crate) mod meaning;
 
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -92,7 +92,7 @@ async fn client(meaning: &Meaning) -> anyhow::Result<kube::Client> {
 }
 
 /// SIGINT and SIGTERM ask for a graceful stop; a second one ends the process as usual.
-async fn on_signal(stop: CancellationToken) {
+pub(crate) async fn on_signal(stop: CancellationToken) {
     use tokio::signal::unix::{SignalKind, signal};
     let (Ok(mut interrupt), Ok(mut terminate)) =
         (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
