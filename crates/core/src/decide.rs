@@ -125,7 +125,9 @@ impl Pass<'_> {
                 return Err(delete(request, "its CSR can't be read"));
             }
             if !reissue::request_differences(request, self.wanted).is_empty() {
-                return Err(delete(request, "the spec has changed since"));
+                return Err(self
+                    .forget_failure(request)
+                    .unwrap_or_else(|| delete(request, "the spec has changed since")));
             }
         }
         match self.seen.next.as_slice() {
@@ -133,6 +135,16 @@ impl Pass<'_> {
             [one] => Ok(Some(one)),
             [_, second, ..] => Err(delete(second, "another request of the same revision exists")),
         }
+    }
+
+    /// The failure of a request that the spec has outgrown is no reason to wait any more. That is recorded before the request goes,
+    /// because afterwards nothing tells that the failure belongs to an older spec.
+    fn forget_failure(&self, outgrown: &RequestSeen) -> Option<Box<Plan>> {
+        let is_failure = matches!(outgrown.state, RequestState::Ended(_) | RequestState::Issued { .. });
+        self.seen.status.last_failure.filter(|_| is_failure)?;
+        let mut status = self.status();
+        status.last_failure = None;
+        Some(Box::new(Plan { step: Step::Rest, status: Some(status), event: None, wake: None }))
     }
 
     /// After a proved refusal (and after whatever ended the request of another's issuer) the Certificate tries again by the cadence,

@@ -264,6 +264,26 @@ fn a_proved_refusal_is_tried_again_at_once_when_the_issuer_changes() {
 }
 
 #[test]
+fn a_proved_refusal_is_tried_again_at_once_when_the_spec_changes() {
+    let (old, new, key) = (wanted("bad.example"), wanted("good.example"), key());
+    let message = format!("{} (sign failed: name not allowed).", conditions::REFUSED);
+    let refused = ended(request(&old, &key, "web-1"), "Failed", &message, start());
+    let mut seen = Observed { next: vec![refused], ..nothing() };
+    seen.status.last_failure = Some(start());
+    seen.status.failed_attempts = 1;
+    let now = start() + Duration::from_secs(20);
+    assert!(matches!(plan(&old, &seen, now).step, Step::Rest));
+
+    let first = plan(&new, &seen, now);
+    assert!(matches!(first.step, Step::Rest), "{:?}", first.step);
+    seen.status.last_failure = first.status.unwrap().last_failure;
+    assert_eq!(seen.status.last_failure, None, "the refusal of the old spec is forgotten first");
+    assert!(matches!(plan(&new, &seen, now).step, Step::DeleteRequest { .. }));
+    seen.next.clear();
+    assert!(matches!(plan(&new, &seen, now).step, Step::Request { .. }));
+}
+
+#[test]
 fn a_back_off_that_another_controller_left_after_an_unproved_failure_is_dropped() {
     let (wish, key) = (wanted("a.example"), key());
     let left = ended(request(&wish, &key, "web-1"), "Failed", "Vault failed to sign: 503", start());
