@@ -14,7 +14,7 @@ use super::policy::{Capability, Policy, Rule};
 pub(crate) fn policy(text: &str) -> Result<Policy, String> {
     let document = match serde_json::from_str::<Value>(text) {
         Ok(Value::Object(document)) => document,
-        _ => Reader { chars: text.chars().peekable() }.document()?,
+        _ => Reader { chars: text.chars().peekable(), depth: 0 }.document()?,
     };
     let mut rules = BTreeMap::new();
     if let Some(Value::Object(paths)) = document.get("path") {
@@ -63,8 +63,12 @@ fn parameters(value: Option<&Value>) -> BTreeMap<String, Vec<Value>> {
         .collect()
 }
 
+/// The deepest nesting of blocks and lists; policies need three.
+const DEEPEST: usize = 16;
+
 struct Reader<'a> {
     chars: Peekable<Chars<'a>>,
+    depth: usize,
 }
 
 impl Reader<'_> {
@@ -91,14 +95,14 @@ impl Reader<'_> {
             }
             Some('"') => {
                 let label = self.quoted()?;
-                let block = self.block()?;
+                let block = self.deeper(Reader::block)?;
                 let blocks = into.entry(key).or_insert_with(|| Value::Object(Map::new()));
                 if let Value::Object(blocks) = blocks {
                     blocks.insert(label, Value::Object(block));
                 }
             }
             Some('{') => {
-                let block = self.block()?;
+                let block = self.deeper(Reader::block)?;
                 into.insert(key, Value::Object(block));
             }
             _ => return Err(format!("policy: after {key:?} one of = \" {{ is expected")),
@@ -122,13 +126,24 @@ impl Reader<'_> {
         self.skip_blanks();
         match self.chars.peek() {
             Some('"') => self.quoted().map(Value::from),
-            Some('[') => self.list(),
-            Some('{') => self.block().map(Value::Object),
+            Some('[') => self.deeper(Reader::list),
+            Some('{') => self.deeper(Reader::block).map(Value::Object),
             _ => {
                 let word = self.word()?;
                 Ok(serde_json::from_str(&word).unwrap_or(Value::from(word)))
             }
         }
+    }
+
+    /// Reads something that may hold others of its kind, down to a bound.
+    fn deeper<T>(&mut self, read: impl FnOnce(&mut Self) -> Result<T, String>) -> Result<T, String> {
+        if self.depth >= DEEPEST {
+            return Err(format!("policy: nested deeper than {DEEPEST}"));
+        }
+        self.depth += 1;
+        let value = read(self);
+        self.depth -= 1;
+        value
     }
 
     fn list(&mut self) -> Result<Value, String> {
@@ -225,9 +240,14 @@ mod tests {
 
     #[test]
     fn what_it_cannot_read_is_an_error() {
-        for text in
-            ["path \"a\" { capabilities = [\"fly\"] }", "path \"a\" { capabilities = [", "path \"a", "= 3"]
-        {
+        for text in [
+            "path \"a\" { capabilities = [\"fly\"] }",
+            "path \"a\" { capabilities = [",
+            "path \"a",
+            "= 3",
+            &"a = [".repeat(1_000_000),
+            &"a {".repeat(1_000_000),
+        ] {
             assert!(policy(text).is_err(), "{text}");
         }
     }
