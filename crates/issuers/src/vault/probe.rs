@@ -170,7 +170,10 @@ impl Inner {
     /// For the message only: what the token may do at the path (vault-measured 4).
     async fn what_lacks(self: &Arc<Self>, token: &Arc<Token>, connection: ConnectionId) -> String {
         let path = self.config.path.as_str();
-        let policies = match token.policies.as_slice() {
+        // Nearly every token has the policy "default", and nobody would mend that one.
+        let named: Vec<&str> =
+            token.policies.iter().map(String::as_str).filter(|name| *name != "default").collect();
+        let policies = match named.as_slice() {
             [] => "the token's policies lack".to_owned(),
             [one] => format!("policy {one} lacks"),
             many => format!("none of the policies {} grants", many.join(", ")),

@@ -111,9 +111,11 @@ impl Inner {
             return called;
         };
         let Some(life) = pki::fitting_life(ends, now) else {
+            // Written so that it stays: times that change from try to try are taken out of what is told.
             let words = format!(
-                "the CA of {} ends or ended too soon to sign anything: {ends}",
-                self.config.path.as_str()
+                "the CA of {} ends too soon to sign anything, or has ended: {}",
+                self.config.path.as_str(),
+                ends.strftime("%Y-%m-%d %H:%M:%S UTC")
             );
             let ended = Failure { code: "CaExpired", says: Says::new(&words), ..failure.clone() };
             return Called { signed: Err(ended), ..called };

@@ -180,6 +180,21 @@ impl Vault {
         Ok(())
     }
 
+    /// Seals it: it answers 503 to everything but questions about its state, until it is unsealed.
+    pub async fn seal(&self) -> Result<()> {
+        self.write("sys/seal", json!({})).await?;
+        Ok(())
+    }
+
+    /// Unseals it with the key that a dev server prints when it starts.
+    pub async fn unseal(&self) -> Result<()> {
+        let log = std::fs::read_to_string(self.server.log())?;
+        let key = log.lines().rev().find_map(|line| line.strip_prefix("Unseal Key: "));
+        let key = key.context("the log names no unseal key")?.trim();
+        self.write("sys/unseal", json!({ "key": key })).await?;
+        Ok(())
+    }
+
     /// Calls with the root token.
     pub fn api(&self) -> &VaultApi {
         &self.api
