@@ -15,6 +15,8 @@ pub const ISSUER_NAME: &str = "cert-manager.io/issuer-name";
 pub const ISSUER_KIND: &str = "cert-manager.io/issuer-kind";
 /// Its group as written in the reference.
 pub const ISSUER_GROUP: &str = "cert-manager.io/issuer-group";
+/// What a Secret says of its Certificate and issuer: written with a certificate, and carried over when only the dress changes.
+pub const CARRIED: [&str; 4] = [CERTIFICATE_NAME, ISSUER_NAME, ISSUER_KIND, ISSUER_GROUP];
 /// Label of Secrets that the controller caches in full.
 pub const FAO_LABEL: &str = "controller.cert-manager.io/fao";
 /// Prefixes of keys that are ours on a Secret and never come from a template.

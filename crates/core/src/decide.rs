@@ -34,7 +34,7 @@ pub struct Policy {
 
 /// What to do with one Certificate now.
 pub fn decide(wanted: &Wanted, seen: &Observed, policy: Policy, now: Timestamp) -> Plan {
-    let pass = Pass { wanted, seen, policy, now };
+    let pass = Pass::new(wanted, seen, policy, now);
     if let Claim::HeldBy(other) = &seen.claim {
         return pass.leave_it_to(other);
     }
@@ -47,11 +47,17 @@ pub fn decide(wanted: &Wanted, seen: &Observed, policy: Policy, now: Timestamp) 
     }
 }
 
-struct Pass<'a> {
+pub(crate) struct Pass<'a> {
     wanted: &'a Wanted,
     seen: &'a Observed,
     policy: Policy,
     now: Timestamp,
+}
+
+impl<'a> Pass<'a> {
+    pub(crate) fn new(wanted: &'a Wanted, seen: &'a Observed, policy: Policy, now: Timestamp) -> Pass<'a> {
+        Pass { wanted, seen, policy, now }
+    }
 }
 
 impl Pass<'_> {
@@ -67,7 +73,7 @@ impl Pass<'_> {
     }
 
     /// A violated check, or an `Issuing=True` that stands already: by hand (`renew`), or ours from an earlier pass.
-    fn reason_to_issue(&self) -> Option<Violation> {
+    pub(crate) fn reason_to_issue(&self) -> Option<Violation> {
         let violated = reissue::must_issue(&self.evidence());
         let standing = self.seen.status.issuing.as_ref().filter(|(condition, _)| condition.holds);
         violated.or_else(|| {
@@ -313,6 +319,14 @@ impl Pass<'_> {
     /// Not answered: publish the story as soon as there is one, and store the key, since this may outlive us.
     fn wait_for(&self, request: &RequestSeen, reason: &Violation, told: Option<&str>) -> Plan {
         let patient_until = request.created.checked_add(PATIENCE).unwrap_or(self.now);
+        if self.seen.me.wants_temporary && reissue::unusable(&self.evidence()).is_some() {
+            return Plan {
+                step: Step::StoreTemporary { request: request.name.clone() },
+                status: None,
+                event: Some(Event::normal("Issuing", conditions::ISSUED_TEMPORARY)),
+                wake: Some(patient_until),
+            };
+        }
         if self.seen.answered_here && told.is_none() && self.now < patient_until {
             return Plan { wake: Some(patient_until), ..Plan::only(Step::Rest) };
         }
@@ -387,7 +401,7 @@ impl Pass<'_> {
     }
 
     /// The status of a Certificate at which nothing happens.
-    fn status(&self) -> StatusWish {
+    pub(crate) fn status(&self) -> StatusWish {
         let ready = match reissue::not_ready(&self.evidence()) {
             None => Condition::yes("Ready", conditions::UP_TO_DATE),
             Some(violation) => Condition::no(violation.reason.as_str(), violation.message),
@@ -397,7 +411,12 @@ impl Pass<'_> {
     }
 
     /// The status while an issuance runs: its story stands in `Issuing=True`, and `Ready` follows the certificate in use.
-    fn story(&self, reason: &Violation, told: Option<&str>, next_key_name: Option<String>) -> StatusWish {
+    pub(crate) fn story(
+        &self,
+        reason: &Violation,
+        told: Option<&str>,
+        next_key_name: Option<String>,
+    ) -> StatusWish {
         let mut status = self.status();
         let (as_word, check) = match &self.seen.status.issuing {
             // Asked for by hand: its own reason stays.

@@ -8,7 +8,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use crate::conditions::Condition;
-use crate::wanted::{IssuerRef, Usage};
+use crate::wanted::{IssuerRef, OutputFormat, Usage};
 use crate::x509::{Certificate, Chain, Csr, KeyKind, PublicKey};
 
 /// Everything one pass over a Certificate has read.
@@ -94,10 +94,12 @@ pub struct SecretSeen {
     pub key: Entry<KeyFacts>,
     /// The leaf in `tls.crt`.
     pub certificate: Entry<Certificate>,
-    /// Keys of `data`, with the SHA-256 of their values where a check needs it (output formats).
+    /// Keys of `data` whose values aren't empty.
     pub data_keys: BTreeSet<String>,
-    /// Whether `key.der` and `tls-combined.pem` hold what they should, where present.
-    pub formats_sound: bool,
+    /// The extra formats that are there and don't hold what they should.
+    pub unsound_formats: BTreeSet<OutputFormat>,
+    /// `ca.crt` holds a certificate.
+    pub has_ca: bool,
     /// Labels.
     pub labels: BTreeMap<String, String>,
     /// Annotations (without kubectl's last-applied).

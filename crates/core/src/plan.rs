@@ -64,6 +64,11 @@ pub enum Step {
         /// Its revision.
         revision: u32,
     },
+    /// Write a certificate of a CA that is thrown away, with the next key, so that the Secret can be used until its issuer answers.
+    StoreTemporary {
+        /// The request that waits for its issuer.
+        request: String,
+    },
     /// Write the Secret again from its own data, because its metadata or extra formats are not as wanted.
     Refresh {
         /// What is not as wanted.

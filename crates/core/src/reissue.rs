@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use crate::annotations;
 use crate::observed::{Entry, Identity, KeyFacts, RequestSeen, SecretSeen};
 use crate::renewal::{RenewalTime, renewal_time};
+use crate::temporary;
 use crate::wanted::{OtherName, Subject, SubjectFields, Wanted};
 use crate::x509::Certificate;
 
@@ -164,6 +165,16 @@ fn key_and_certificate_differ(evidence: &Evidence<'_>) -> Option<Violation> {
 fn issued_by_another_issuer(evidence: &Evidence<'_>) -> Option<Violation> {
     let wanted = &evidence.wanted.issuer;
     let said = annotations::issued_by(&evidence.secret?.annotations);
+    let leaf = evidence.secret?.certificate.read();
+    if said.is_none() && leaf.is_some_and(temporary::is_temporary) {
+        return violation(
+            Reason::IncorrectIssuer,
+            format!(
+                "Issuing certificate as Secret holds a temporary certificate of \"{}\"",
+                temporary::CA_NAME
+            ),
+        );
+    }
     // A Secret that says nothing fits every issuer of the default kind and group (peer's rule for old Secrets).
     let default_kind = wanted.kind() == "Issuer" && wanted.group() == crate::wanted::IssuerRef::GROUP;
     match said {

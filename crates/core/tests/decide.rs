@@ -451,3 +451,117 @@ fn a_changed_secret_template_is_written_without_a_new_certificate() {
     wish.secret_template.labels.insert("team".into(), "web".into());
     assert!(matches!(plan(&wish, &seen, start()).step, Step::Refresh { .. }));
 }
+
+/// A Certificate that wants a temporary certificate, with a request that waits.
+fn impatient(wish: &Wanted, key: &everleaf_core::x509::PrivateKey) -> Observed {
+    let me = Identity { wants_temporary: true, ..nothing().me };
+    Observed { me, next: vec![request(wish, key, "web-1")], key: held(key), ..nothing() }
+}
+
+fn temporary(wish: &Wanted, key: &everleaf_core::x509::PrivateKey) -> everleaf_core::checked::Checked {
+    let serials = [7, 8].map(|byte| everleaf_core::x509::Serial::from_random([byte; 20]));
+    everleaf_core::temporary::sign(&request(wish, key, "web-1"), &makers::key(), serials, start()).unwrap()
+}
+
+#[test]
+fn a_temporary_certificate_is_stored_while_the_request_waits_if_it_is_asked_for() {
+    let (wish, key) = (wanted("a.example"), key());
+    let seen = impatient(&wish, &key);
+    let wish_now = plan(&wish, &seen, start());
+    assert!(matches!(wish_now.step, Step::StoreTemporary { ref request } if request == "web-1"));
+    assert_eq!(wish_now.status, None);
+    assert_eq!(wish_now.event.unwrap().message, conditions::ISSUED_TEMPORARY);
+    let patient = Observed { me: nothing().me, ..seen.clone() };
+    assert!(matches!(plan(&wish, &patient, start()).step, Step::Rest), "nobody asked for one");
+    let leaf = certificate(&wish, &key, start(), hours(24));
+    let answered = Observed { next: vec![issued(request(&wish, &key, "web-1"), leaf)], ..seen };
+    assert!(matches!(plan(&wish, &answered, start()).step, Step::Store { .. }), "the real one is there");
+}
+
+#[test]
+fn no_temporary_certificate_replaces_a_pair_that_can_be_used() {
+    let wish = wanted("a.example");
+    let (sound, _) = in_order(&wish);
+    let next = key();
+    let seen = Observed {
+        me: Identity { wants_temporary: true, ..nothing().me },
+        next: vec![request(&wish, &next, "web-2")],
+        key: held(&next),
+        ..sound
+    };
+    let renewal = start() + hours(80 * 24);
+    assert!(!matches!(plan(&wish, &seen, renewal).step, Step::StoreTemporary { .. }));
+    let broken = with_secret(seen, |secret| secret.certificate = Entry::Missing);
+    assert!(matches!(plan(&wish, &broken, renewal).step, Step::StoreTemporary { .. }));
+}
+
+#[test]
+fn a_temporary_certificate_is_never_taken_for_the_real_one() {
+    let (wish, key) = (wanted("a.example"), key());
+    let checked = temporary(&wish, &key);
+    let leaf = checked.chain().leaf().clone();
+    assert_eq!(leaf.issuer().common_name().as_deref(), Some("cert-manager.local"));
+    assert_eq!((leaf.not_before(), leaf.not_after()), (start(), start() + hours(90 * 24)));
+    assert_eq!(leaf.sans().dns, ["a.example"]);
+    assert_eq!(leaf.public_key(), key.public());
+    let mut stands = secret(&wish, &key, &leaf);
+    let issuer =
+        ["cert-manager.io/issuer-name", "cert-manager.io/issuer-kind", "cert-manager.io/issuer-group"];
+    issuer.iter().for_each(|mark| drop(stands.annotations.remove(*mark)));
+    let seen = Observed { secret: Some(std::sync::Arc::new(stands)), ..impatient(&wish, &key) };
+    let waits = plan(&wish, &seen, start());
+    assert!(matches!(waits.step, Step::Rest), "it isn't made twice: {:?}", waits.step);
+    let later = plan(&wish, &seen, start() + PATIENCE);
+    let status = later.status.unwrap();
+    assert_eq!((status.ready.holds, status.ready.reason.as_str()), (false, "IncorrectIssuer"));
+    assert!(status.ready.message.contains("temporary certificate"), "{}", status.ready.message);
+    assert!(status.issuing.unwrap().holds);
+    // After a crash the request is gone with its key: the issuance starts anew, whatever the Secret holds.
+    let crashed = Observed { next: vec![], key: NextKey::None, ..seen };
+    assert!(matches!(plan(&wish, &crashed, start()).step, Step::Request { .. }));
+}
+
+fn missing_password() -> everleaf_core::hindered::Hindrance {
+    everleaf_core::hindered::Hindrance {
+        reason: everleaf_core::hindered::PASSWORD_NOT_FOUND,
+        message: "there is no Secret \"pw\"".into(),
+    }
+}
+
+#[test]
+fn an_issuance_without_its_keystore_password_keeps_its_key_and_tells_why_once() {
+    let (wish, key) = (wanted("a.example"), key());
+    let leaf = certificate(&wish, &key, start(), hours(24));
+    let answered = issued(request(&wish, &key, "web-1"), leaf);
+    let mut seen = Observed { next: vec![answered], key: held(&key), ..nothing() };
+    let told = everleaf_core::hindered::hindered(&wish, &seen, POLICY, start(), &missing_password());
+    assert!(matches!(told.step, Step::StoreKey { origin: KeyOrigin::InHand, .. }), "this may outlive us");
+    let event = told.event.unwrap();
+    assert_eq!((event.warning, event.reason.as_str()), (true, "KeystorePasswordSecretNotFound"));
+    let status = told.status.unwrap();
+    assert!(!status.ready.holds && status.ready.message.contains("there is no Secret \"pw\""));
+    let issuing = status.issuing.clone().unwrap();
+    assert!(issuing.holds && issuing.message.contains("there is no Secret \"pw\""));
+    assert_eq!(status.next_key_name.as_deref(), Some("web-x7k2p"));
+    assert!(told.wake.unwrap() >= start() + Duration::from_secs(60), "the Secret's appearance wakes it");
+
+    seen.key = stored(&key);
+    seen.status.ready = Some(status.ready);
+    seen.status.issuing = Some((issuing, start()));
+    seen.status.next_key_name = status.next_key_name;
+    let again = everleaf_core::hindered::hindered(&wish, &seen, POLICY, start(), &missing_password());
+    assert!(matches!(again.step, Step::Rest));
+    assert_eq!(again.event, None);
+    assert!(matches!(plan(&wish, &seen, start()).step, Step::Store { .. }), "each pass tries it");
+}
+
+#[test]
+fn a_certificate_in_order_stays_ready_while_a_keystore_lacks_its_password() {
+    let wish = wanted("a.example");
+    let (seen, _) = in_order(&wish);
+    let told = everleaf_core::hindered::hindered(&wish, &seen, POLICY, start(), &missing_password());
+    assert!(matches!(told.step, Step::Rest));
+    let status = told.status.unwrap();
+    assert!(status.ready.holds && status.ready.message.contains("there is no Secret \"pw\""));
+    assert_eq!(status.issuing, None);
+}

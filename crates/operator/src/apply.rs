@@ -6,8 +6,10 @@ use std::sync::Arc;
 use everleaf_core::checked::Checked;
 use everleaf_core::observed::{NextKey, Observed};
 use everleaf_core::plan::{Event, KeyOrigin, Plan, StatusWish, Step};
+use everleaf_core::temporary;
 use everleaf_core::wanted::KeyEncoding;
-use everleaf_core::x509::{Csr, CsrError, KeyError, PrivateKey};
+use everleaf_core::x509::{Csr, CsrError, KeyError, PrivateKey, Serial};
+use everleaf_keystores::KeystoreError;
 use k8s_openapi::ByteString;
 use k8s_openapi::api::core::v1::Secret;
 use kube::Api;
@@ -18,6 +20,7 @@ use crate::context::Context;
 use crate::gather::Gathering;
 use crate::held::{self, Held};
 use crate::ids::Key;
+use crate::keystores::{self, Parts};
 use crate::records::CertificateRecord;
 use crate::secrets::{self, Contents, FIELD_MANAGER};
 use crate::status;
@@ -39,6 +42,15 @@ pub(crate) enum ApplyError {
     /// No CSR could be made: the spec asks for something that can't be encoded.
     #[error("could not make the request: {0}")]
     Csr(#[from] CsrError),
+    /// A person must provide a keystore's password first; what is missing.
+    #[error("{0}")]
+    Password(String),
+    /// A keystore could not be written.
+    #[error("could not write a keystore: {0}")]
+    Keystore(String),
+    /// No temporary certificate could be made.
+    #[error("could not make a temporary certificate: {0}")]
+    Temporary(String),
     /// A Secret stands where a next key was to be stored, and it isn't ours.
     #[error("Secret {0} stands in the way of the next private key and is not ours")]
     Occupied(String),
@@ -47,6 +59,12 @@ pub(crate) enum ApplyError {
         "CertificateRequest {0} stands in the way of the next request and belongs to nobody or to another"
     )]
     RequestOccupied(String),
+}
+
+impl From<KeystoreError> for ApplyError {
+    fn from(why: KeystoreError) -> Self {
+        ApplyError::Keystore(why.to_string())
+    }
 }
 
 /// Carries out the plan.
@@ -68,9 +86,10 @@ pub(crate) async fn apply(context: &Context, gathering: &Gathering, plan: Plan) 
             create_request(context, record, &csr, *revision, key_secret_name).await?;
         }
         Step::Store { checked, request, revision } => {
-            store(context, gathering, checked).await?;
+            store(context, gathering, checked, Standing::Issued).await?;
             info!(certificate = %record.key(), request, revision, "stored a new certificate");
         }
+        Step::StoreTemporary { request } => store_temporary(context, gathering, request).await?,
         Step::Refresh { why } => refresh(context, gathering, why).await?,
     }
     if let Some(wish) = &plan.status {
@@ -239,7 +258,39 @@ async fn create_request(
     Ok(())
 }
 
-async fn store(context: &Context, gathering: &Gathering, checked: &Checked) -> Result<(), ApplyError> {
+/// What a certificate is to its Secret.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Standing {
+    /// The one that was asked for.
+    Issued,
+    /// One to bridge the wait.
+    Temporary,
+}
+
+async fn store_temporary(context: &Context, gathering: &Gathering, request: &str) -> Result<(), ApplyError> {
+    let broken = |why: &dyn std::fmt::Display| ApplyError::Temporary(why.to_string());
+    let Some(waiting) = gathering.seen.next.iter().find(|waiting| waiting.name == request) else {
+        return Ok(());
+    };
+    let mut serials = [[0; Serial::LENGTH]; 2];
+    for serial in &mut serials {
+        context.common.chance.fill(serial).map_err(|why| broken(&why))?;
+    }
+    let ca_key = context.keys.make(temporary::CA_KEY).await?;
+    let serials = serials.map(Serial::from_random);
+    let checked =
+        temporary::sign(waiting, &ca_key, serials, context.clock.now()).map_err(|why| broken(&why))?;
+    store(context, gathering, &checked, Standing::Temporary).await?;
+    info!(certificate = %gathering.record.key(), request, "stored a temporary certificate");
+    Ok(())
+}
+
+async fn store(
+    context: &Context,
+    gathering: &Gathering,
+    checked: &Checked,
+    standing: Standing,
+) -> Result<(), ApplyError> {
     let Gathering { record, wanted, seen } = gathering;
     let key = key(context, gathering, KeyOrigin::InHand).await?;
     if key.public() != checked.chain().leaf().public_key() {
@@ -247,7 +298,13 @@ async fn store(context: &Context, gathering: &Gathering, checked: &Checked) -> R
     }
     let key_pem = key.to_pem(wanted.key.encoding);
     let (certificate_pem, ca_pem) = Contents::texts(checked);
-    let secret = secrets::target(&Contents {
+    let parts = Parts {
+        key: key.pkcs8_der(),
+        certificate_pem: certificate_pem.as_bytes(),
+        ca_pem: ca_pem.as_deref().map(str::as_bytes),
+    };
+    let keystores = keystores::files(context, &record.namespace, &wanted.keystores, &parts).await?;
+    let mut secret = secrets::target(&Contents {
         wanted,
         certificate_name: &record.name,
         namespace: &record.namespace,
@@ -255,9 +312,13 @@ async fn store(context: &Context, gathering: &Gathering, checked: &Checked) -> R
         certificate_pem: certificate_pem.as_bytes(),
         ca_pem: ca_pem.as_deref().map(str::as_bytes),
         leaf: checked.chain().leaf(),
+        keystores,
         kind: seen.secret.as_ref().map(|secret| secret.kind.as_str()),
         owner: context.behaviour.owner_references.then(|| record.owner_reference()),
     });
+    if standing == Standing::Temporary {
+        secrets::leave_out_issuer(&mut secret);
+    }
     let version = seen.secret.as_ref().map(|secret| secret.resource_version.clone());
     apply_secret(context, secret, version).await?;
     Ok(())
@@ -286,6 +347,13 @@ async fn refresh(context: &Context, gathering: &Gathering, why: &str) -> Result<
     let Some(leaf) = seen.secret.as_ref().and_then(|secret| secret.certificate.read()) else { return Ok(()) };
     let data = is.data.unwrap_or_default();
     let entry = |name: &str| data.get(name).map(|bytes| bytes.0.as_slice());
+    let key = PrivateKey::from_pem(entry("tls.key").unwrap_or_default())?;
+    let parts = Parts {
+        key: key.pkcs8_der(),
+        certificate_pem: entry("tls.crt").unwrap_or_default(),
+        ca_pem: entry("ca.crt"),
+    };
+    let keystores = keystores::files(context, &record.namespace, &wanted.keystores, &parts).await?;
     let mut secret = secrets::target(&Contents {
         wanted,
         certificate_name: &record.name,
@@ -294,6 +362,7 @@ async fn refresh(context: &Context, gathering: &Gathering, why: &str) -> Result<
         certificate_pem: entry("tls.crt").unwrap_or_default(),
         ca_pem: entry("ca.crt"),
         leaf,
+        keystores,
         kind: is.type_.as_deref(),
         owner: context.behaviour.owner_references.then(|| record.owner_reference()),
     });

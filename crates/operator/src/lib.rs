@@ -10,6 +10,7 @@ mod fence;
 mod gather;
 mod held;
 pub mod ids;
+mod keystores;
 mod lanes;
 pub mod leader;
 mod metrics;

@@ -47,7 +47,8 @@ pub fn facts(secret: &Secret) -> SecretSeen {
         key,
         certificate,
         data_keys: data.iter().filter(|(_, value)| !value.0.is_empty()).map(|(key, _)| key.clone()).collect(),
-        formats_sound: formats_sound(key_pem, crt_pem, entry(KEY_DER), entry(COMBINED)),
+        unsound_formats: unsound_formats(key_pem, crt_pem, entry(KEY_DER), entry(COMBINED)),
+        has_ca: entry(CA_CRT).is_some_and(|pem| Certificate::from_pem(pem).is_ok()),
         labels: secret.metadata.labels.clone().unwrap_or_default(),
         annotations: secret.metadata.annotations.clone().unwrap_or_default(),
         owners: owners(secret.metadata.owner_references.as_deref().unwrap_or_default()),
@@ -65,16 +66,18 @@ fn owners(references: &[OwnerReference]) -> Vec<String> {
     as_ours.map(|owner| owner.uid.clone()).collect()
 }
 
-/// True if the extra formats that are there hold what they should.
-fn formats_sound(
+/// The extra formats that are there and don't hold what they should.
+fn unsound_formats(
     key: Option<&[u8]>,
     crt: Option<&[u8]>,
     der: Option<&[u8]>,
     combined: Option<&[u8]>,
-) -> bool {
-    let (Some(key), Some(crt)) = (key, crt) else { return true };
+) -> BTreeSet<OutputFormat> {
+    let (Some(key), Some(crt)) = (key, crt) else { return BTreeSet::new() };
     let der_sound = der.is_none_or(|der| pem_body(key).is_some_and(|body| body == der));
-    der_sound && combined.is_none_or(|combined| combined == combine(key, crt))
+    let combined_sound = combined.is_none_or(|combined| combined == combine(key, crt));
+    let pairs = [(OutputFormat::Der, der_sound), (OutputFormat::CombinedPem, combined_sound)];
+    pairs.into_iter().filter_map(|(format, sound)| (!sound).then_some(format)).collect()
 }
 
 fn combine(key: &[u8], crt: &[u8]) -> Vec<u8> {
@@ -139,6 +142,8 @@ pub struct Contents<'a> {
     pub ca_pem: Option<&'a [u8]>,
     /// The leaf in `tls.crt`.
     pub leaf: &'a Certificate,
+    /// Keystores, by their keys.
+    pub keystores: Vec<(&'static str, Vec<u8>)>,
     /// The type of the Secret as it stands; Kubernetes doesn't let it change.
     pub kind: Option<&'a str>,
     /// The Certificate as owner, if Secrets are to go with it.
@@ -180,7 +185,7 @@ pub fn target(contents: &Contents<'_>) -> Secret {
 
 fn data(contents: &Contents<'_>) -> BTreeMap<String, ByteString> {
     let mut data = BTreeMap::new();
-    let mut put = |key: &str, bytes: Vec<u8>| data.insert(key.to_owned(), ByteString(bytes));
+    let mut put = |key: &str, bytes: Vec<u8>| drop(data.insert(key.to_owned(), ByteString(bytes)));
     put(TLS_KEY, contents.key_pem.to_vec());
     put(TLS_CRT, contents.certificate_pem.to_vec());
     if let Some(ca) = contents.ca_pem.filter(|ca| !ca.is_empty()) {
@@ -196,19 +201,22 @@ fn data(contents: &Contents<'_>) -> BTreeMap<String, ByteString> {
             }
         }
     }
+    contents.keystores.iter().for_each(|(key, bytes)| put(key, bytes.clone()));
     data
+}
+
+/// A temporary certificate comes from no issuer.
+pub fn leave_out_issuer(secret: &mut Secret) {
+    let marks = secret.metadata.annotations.get_or_insert_default();
+    marks.retain(|key, _| {
+        key == annotations::CERTIFICATE_NAME || !annotations::CARRIED.contains(&key.as_str())
+    });
 }
 
 /// A refresh doesn't change who issued: what the Secret says of its issuer and Certificate stays.
 pub fn carry_issuer(secret: &mut Secret, is: Option<&BTreeMap<String, String>>) {
     let marks = secret.metadata.annotations.get_or_insert_default();
-    let kept = [
-        annotations::CERTIFICATE_NAME,
-        annotations::ISSUER_NAME,
-        annotations::ISSUER_KIND,
-        annotations::ISSUER_GROUP,
-    ];
-    for key in kept {
+    for key in annotations::CARRIED {
         match is.and_then(|is| is.get(key)) {
             Some(value) => marks.insert(key.to_owned(), value.clone()),
             None => marks.remove(key),

@@ -42,6 +42,7 @@ pub struct State {
     issuers: BTreeMap<IssuerId, Arc<IssuerRecord>>,
     claims: Index<Key, Key>,
     certificates_by_issuer: Index<IssuerId, Key>,
+    certificates_by_password: Index<Key, Key>,
     requests_by_owner: Index<String, Key>,
     requests_by_issuer: Index<IssuerId, Key>,
     requests_by_key_secret: Index<Key, Key>,
@@ -242,6 +243,13 @@ impl State {
             let Some(record) = record else { continue };
             let Some(secret) = record.secret_key() else { continue };
             let issuer = record.issuer_id();
+            for password in record.password_secrets() {
+                if is_new {
+                    self.certificates_by_password.insert(password, key.clone());
+                } else {
+                    self.certificates_by_password.remove(&password, key);
+                }
+            }
             if is_new {
                 self.claims.insert(secret.clone(), key.clone());
                 issuer.into_iter().for_each(|id| self.certificates_by_issuer.insert(id, key.clone()));
@@ -313,6 +321,7 @@ impl State {
             wakes.push(Wake::Certificate(Key::new(&key.namespace, owner.name)));
         }
         wakes.extend(self.claims.of(key).cloned().map(Wake::Certificate));
+        wakes.extend(self.certificates_by_password.of(key).cloned().map(Wake::Certificate));
         wakes.extend(self.requests_by_key_secret.of(key).cloned().map(Wake::Request));
         self.settle(Kind::Secret, key);
         wakes

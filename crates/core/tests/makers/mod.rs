@@ -91,7 +91,8 @@ pub(crate) fn secret(wanted: &Wanted, key: &PrivateKey, leaf: &Certificate) -> S
         key: Entry::Read(facts(key)),
         certificate: Entry::Read(leaf.clone()),
         data_keys: BTreeSet::from(["tls.crt".to_owned(), "tls.key".to_owned()]),
-        formats_sound: true,
+        unsound_formats: BTreeSet::new(),
+        has_ca: false,
         labels: [(annotations::FAO_LABEL.to_owned(), "true".to_owned())].into(),
         annotations: marks
             .map(|(key, value)| (key.to_owned(), value.to_owned()))

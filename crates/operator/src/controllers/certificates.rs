@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use everleaf_core::conditions::Condition;
 use everleaf_core::decide::{Policy, decide};
+use everleaf_core::hindered::{Hindrance, PASSWORD_NOT_FOUND, hindered};
 use everleaf_core::plan::{Event, StatusWish};
 use everleaf_core::retry::Jitter;
 use jiff::Timestamp;
@@ -89,8 +90,14 @@ async fn carry_on(context: &Context, key: &Key, gathering: &Gathering) -> Result
         owner_references: context.behaviour.owner_references,
     };
     let plan = decide(&gathering.wanted, &gathering.seen, policy, now);
-    let wake = plan.wake;
+    let mut wake = plan.wake;
     match apply::apply(context, gathering, plan).await {
+        Err(ApplyError::Password(message)) => {
+            let why = Hindrance { reason: PASSWORD_NOT_FOUND, message };
+            let plan = hindered(&gathering.wanted, &gathering.seen, policy, now, &why);
+            wake = plan.wake;
+            apply::apply(context, gathering, plan).await?;
+        }
         Err(ApplyError::Csr(error)) => {
             tell_invalid(context, &gathering.record, &error.to_string()).await?;
         }

@@ -7,7 +7,7 @@ use everleaf_api::names::annotation;
 use everleaf_api::{self as api, Base64Bytes};
 use everleaf_core::observed::{Identity, StatusSeen};
 use everleaf_core::plan::LeafTimes;
-use everleaf_core::wanted::Wanted;
+use everleaf_core::wanted::{Password, Wanted};
 use everleaf_core::x509::Csr;
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference};
@@ -107,6 +107,19 @@ impl CertificateRecord {
     pub fn secret_key(&self) -> Option<Key> {
         let wanted = self.wanted.as_ref().ok()?;
         Some(Key::new(&self.namespace, &wanted.secret_name))
+    }
+
+    /// The Secrets with passwords of its keystores.
+    pub fn password_secrets(&self) -> Vec<Key> {
+        let Ok(wanted) = &self.wanted else { return Vec::new() };
+        let (jks, pkcs12) = (&wanted.keystores.jks, &wanted.keystores.pkcs12);
+        let passwords =
+            jks.iter().map(|jks| &jks.password).chain(pkcs12.iter().map(|pkcs12| &pkcs12.password));
+        let names = passwords.filter_map(|password| match password {
+            Password::Secret { name, .. } => Some(name),
+            Password::Literal(_) => None,
+        });
+        names.map(|name| Key::new(&self.namespace, name)).collect()
     }
 
     /// Its issuer, if that is a built-in one.
