@@ -95,7 +95,11 @@ pub fn decide_request(
     let approve = !facts.approved && approver == Approver::Allowed;
     let only_approve = if approve { RequestStep::Approve } else { RequestStep::Ignore };
     if !facts.builtin {
-        return if is_open && !facts.has_certificate { only_approve } else { RequestStep::Ignore };
+        return match is_open && !facts.has_certificate && !facts.approved {
+            true if approve => RequestStep::Approve,
+            true => RequestStep::AwaitApproval(approver),
+            false => RequestStep::Ignore,
+        };
     }
     if facts.denied && facts.ready != ReadyReason::Denied && facts.ready != ReadyReason::Issued {
         return RequestStep::TellDenied;

@@ -53,7 +53,9 @@ fn what_has_ended_is_left_alone() {
 fn requests_of_foreign_groups_are_approved_as_the_peer_does_and_never_signed() {
     let foreign = RequestFacts { builtin: false, ..OPEN };
     assert_eq!(decide(foreign, Approver::Allowed, &IssuerFacts::Missing), RequestStep::Approve);
-    assert_eq!(decide(foreign, Approver::Off, &IssuerFacts::Missing), RequestStep::Ignore);
+    for approver in [Approver::Off, Approver::Forbidden] {
+        assert_eq!(decide(foreign, approver, &IssuerFacts::Missing), RequestStep::AwaitApproval(approver));
+    }
     let approved = RequestFacts { approved: true, ..foreign };
     assert_eq!(decide(approved, Approver::Allowed, &IssuerFacts::Usable), RequestStep::Ignore);
 }

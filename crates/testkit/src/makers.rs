@@ -59,6 +59,11 @@ fn issuer(name: &str, spec: &Value) -> Maker {
 }
 
 impl Maker {
+    /// Takes over an object as it is.
+    pub fn of(object: Value) -> Self {
+        Self(object)
+    }
+
     /// Puts it into a namespace.
     pub fn in_namespace(self, namespace: &str) -> Self {
         self.with("/metadata/namespace", json!(namespace))

@@ -41,24 +41,62 @@ pub(crate) struct Ground {
     pub(crate) controller: Controller,
     pub(crate) kube: &'static Kube,
     pub(crate) space: Space,
+    options: ControllerOptions,
     mark: Mark,
 }
 
 impl Ground {
     /// A fresh namespace with a controller that serves it and nothing else, so that tests side by side don't share one.
     pub(crate) async fn new(flags: &[&str]) -> Ground {
+        let mut all = vec!["--leader-elect=false"];
+        all.extend(flags);
+        Ground::with_election(&all).await
+    }
+
+    /// The same with leader election, whose Lease is shared with every other test that elects.
+    pub(crate) async fn with_election(flags: &[&str]) -> Ground {
         let kube = shared_kube().await.unwrap();
         let space = Space::on(kube).await;
+        Ground::begin(kube, space, CONTROLLER_USER, flags).await
+    }
+
+    /// The same with a controller that speaks as somebody else, whose rights are granted first.
+    pub(crate) async fn speaking_as(
+        user: &'static str,
+        flags: &[&str],
+        grant: impl AsyncFnOnce(&Kube, &Space),
+    ) -> Ground {
+        let kube = shared_kube().await.unwrap();
+        let space = Space::on(kube).await;
+        grant(kube, &space).await;
+        let mut all = vec!["--leader-elect=false"];
+        all.extend(flags);
+        Ground::begin(kube, space, user, &all).await
+    }
+
+    async fn begin(kube: &'static Kube, space: Space, user: &'static str, flags: &[&str]) -> Ground {
         let mark = kube.audit().here().unwrap();
-        let controller = Controller::start(kube, &only_for(&space, flags)).await.unwrap();
-        Ground { controller, kube, space, mark }
+        let options = ControllerOptions { user: Some(user), ..only_for(&space, flags) };
+        let controller = Controller::start(kube, &options).await.unwrap();
+        Ground { controller, kube, space, options, mark }
+    }
+
+    fn user(&self) -> &'static str {
+        self.options.user.unwrap_or(CONTROLLER_USER)
     }
 
     /// What the controller has asked of the API in this namespace since the ground was made.
     pub(crate) fn asked(&self) -> Vec<ApiRequest> {
         let mut all = self.kube.audit().since(self.mark).unwrap();
-        all.retain(|request| request.user == CONTROLLER_USER && request.namespace == self.space.name);
+        all.retain(|request| request.user == self.user() && request.namespace == self.space.name);
         all
+    }
+
+    /// The rights of `deploy/` were enough for all it did here.
+    pub(crate) fn nothing_was_forbidden(&self) {
+        let mut forbidden = self.asked();
+        forbidden.retain(|request| matches!(request.status, 401 | 403));
+        assert!(forbidden.is_empty(), "{forbidden:?}");
     }
 
     /// Applies many objects at the same time.
@@ -93,15 +131,15 @@ impl Ground {
         self.space.until_within(patience, "Issuer", name, &format!("says \"{words}\""), says).await
     }
 
-    /// The controller as a dead or ended one is started again.
-    pub(crate) async fn restart(&mut self, flags: &[&str]) {
-        self.controller = Controller::start(self.kube, &only_for(&self.space, flags)).await.unwrap();
+    /// Starts the controller again after it has ended or was killed.
+    pub(crate) async fn start_again(&mut self) {
+        self.controller = Controller::start(self.kube, &self.options).await.unwrap();
     }
 }
 
 /// The program with the flags that let it serve this namespace only.
-pub(crate) fn only_for(space: &Space, flags: &[&str]) -> ControllerOptions {
-    let mut all = vec![format!("--namespace={}", space.name), "--leader-elect=false".to_owned()];
+fn only_for(space: &Space, flags: &[&str]) -> ControllerOptions {
+    let mut all = vec![format!("--namespace={}", space.name)];
     all.extend(flags.iter().map(|&flag| flag.to_owned()));
     let all: Vec<&str> = all.iter().map(String::as_str).collect();
     ours(&all)

@@ -6,3 +6,4 @@
 pub(crate) mod ground;
 pub(crate) mod history;
 pub(crate) mod pair;
+pub(crate) mod people;

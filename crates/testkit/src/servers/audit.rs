@@ -9,8 +9,8 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 use serde_json::Value;
 
-/// A place in a log; what comes after it is what happened since.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// A place in a log; what comes after it is what happened since. The default is the beginning.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Mark(u64);
 
 /// The audit log of a kube-apiserver.
