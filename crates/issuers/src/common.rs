@@ -4,6 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::ambient::Ambient;
 use crate::chance::Chance;
 use crate::vault::WrongTries;
 use crate::wire::Network;
@@ -19,6 +20,8 @@ pub struct Common {
     pub deadlines: Deadlines,
     /// Wrong AppRole tries: issuers with the same role must not lock each other out.
     pub wrong_tries: Arc<WrongTries>,
+    /// AWS credentials around the controller, and who may use them.
+    pub ambient: Ambient,
 }
 
 impl Default for Common {
@@ -28,6 +31,7 @@ impl Default for Common {
             chance: Chance::system(),
             deadlines: Deadlines::default(),
             wrong_tries: Arc::default(),
+            ambient: Ambient::default(),
         }
     }
 }

@@ -1,6 +1,7 @@
 //! Talks to certificate authorities: Vault and OpenBao over HTTP, CA and SelfSigned in this process. An answer is a value, never an
 //! `Err`; the unknown is retried. Nothing here knows Kubernetes beyond the trait `Surroundings`, and no secret is ever shown.
 
+mod ambient;
 mod ca;
 mod chance;
 mod common;
@@ -13,6 +14,7 @@ pub mod surroundings;
 pub mod vault;
 pub mod wire;
 
+pub use ambient::{Ambient, Read};
 pub use ca::CaIssuer;
 pub use chance::{Chance, NoChance};
 pub use common::{Common, Deadlines};

@@ -58,6 +58,12 @@ pub(crate) struct Flags {
     /// Longest wait after a proved refusal.
     #[arg(long)]
     pub certificate_request_maximum_backoff_duration: Option<String>,
+    /// Whether Issuers may log in to Vault with the AWS credentials around the controller.
+    #[arg(long, default_value_t = false, action = clap::ArgAction::Set, num_args = 0..=1, default_missing_value = "true", require_equals = true)]
+    pub issuer_ambient_credentials: bool,
+    /// The same for ClusterIssuers.
+    #[arg(long, default_value_t = true, action = clap::ArgAction::Set, num_args = 0..=1, default_missing_value = "true", require_equals = true)]
+    pub cluster_issuer_ambient_credentials: bool,
     /// Address of the metrics server; 0 switches it off.
     #[arg(long, default_value = "0.0.0.0:9402")]
     pub metrics_listen_address: String,
@@ -88,10 +94,6 @@ pub(crate) struct WithoutMeaning {
     pub feature_gates: Option<String>,
     #[arg(long, hide = true)]
     pub max_concurrent_challenges: Option<i64>,
-    #[arg(long, hide = true, num_args = 0..=1, default_missing_value = "true", require_equals = true)]
-    pub issuer_ambient_credentials: Option<bool>,
-    #[arg(long, hide = true, num_args = 0..=1, default_missing_value = "true", require_equals = true)]
-    pub cluster_issuer_ambient_credentials: Option<bool>,
     #[arg(long, hide = true)]
     pub auto_certificate_annotations: Option<String>,
     #[arg(long, hide = true)]
@@ -169,8 +171,6 @@ impl WithoutMeaning {
         given! {
             kube_api_qps => "--kube-api-qps", kube_api_burst => "--kube-api-burst", config => "--config",
             feature_gates => "--feature-gates", max_concurrent_challenges => "--max-concurrent-challenges",
-            issuer_ambient_credentials => "--issuer-ambient-credentials",
-            cluster_issuer_ambient_credentials => "--cluster-issuer-ambient-credentials",
             auto_certificate_annotations => "--auto-certificate-annotations",
             extra_certificate_annotations => "--extra-certificate-annotations",
             default_issuer_name => "--default-issuer-name", default_issuer_kind => "--default-issuer-kind",

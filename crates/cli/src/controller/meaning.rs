@@ -7,6 +7,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 use everleaf_api::GoDuration;
 use everleaf_core::retry::Cadence;
+use everleaf_issuers::Ambient;
 use everleaf_operator::context::{Behaviour, CopiedAnnotations};
 use everleaf_operator::controllers::Controllers;
 use everleaf_operator::leader::Election;
@@ -22,6 +23,7 @@ pub(crate) struct Meaning {
     pub kubeconfig: Option<PathBuf>,
     pub server: Option<String>,
     pub behaviour: Behaviour,
+    pub ambient: Ambient,
     pub election: Option<Election>,
     pub metrics: Option<SocketAddr>,
     pub health: Option<SocketAddr>,
@@ -42,6 +44,11 @@ impl Meaning {
             .collect();
         anyhow::ensure!(flags.concurrent_workers > 0, "--concurrent-workers must be at least 1");
         Ok(Meaning {
+            ambient: Ambient {
+                issuers: flags.issuer_ambient_credentials,
+                cluster_issuers: flags.cluster_issuer_ambient_credentials,
+                ..Ambient::default()
+            },
             behaviour: Behaviour {
                 controllers,
                 cadence: cadence(&flags)?,

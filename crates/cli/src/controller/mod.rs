@@ -40,7 +40,7 @@ async fn operate(meaning: Meaning) -> anyhow::Result<ExitCode> {
         client,
         clock: Clock::system(),
         keys: everleaf_issuers::keys::KeySource::default(),
-        common: everleaf_issuers::Common::default(),
+        common: everleaf_issuers::Common { ambient: meaning.ambient, ..Default::default() },
         behaviour: meaning.behaviour,
         election: meaning.election,
     })?;

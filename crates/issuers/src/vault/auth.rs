@@ -2,8 +2,10 @@
 //! No value that would come back as a server fault is sent: empty ones, and a JWT in place of a token (vault-measured 7).
 
 pub(super) mod approle;
+pub(super) mod aws;
 pub(super) mod cert;
 pub(super) mod kubernetes;
+mod sigv4;
 pub(super) mod token;
 
 use everleaf_core::failure::{Blame, Failure};
@@ -36,6 +38,7 @@ pub(super) fn credentials(auth: &Auth) -> Blame {
         Auth::Kubernetes { jwt, .. } => kubernetes::blame(jwt),
         Auth::Certificate { secret: Some(name), .. } => Blame::Secret(name.clone()),
         Auth::Certificate { secret: None, .. } => Blame::Issuer,
+        Auth::Aws { aws, .. } => aws::blame(aws),
     }
 }
 

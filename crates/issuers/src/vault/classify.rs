@@ -199,6 +199,9 @@ fn words(reply: &Reply) -> String {
         Body::Foreign(words) => format!("status {status}: {words}"),
         Body::Json(value) => match first_warning(value) {
             Some(warning) => format!("status {status}: {warning}"),
+            None if value.get("sealed") == Some(&serde_json::Value::Bool(true)) => {
+                "Vault is sealed".to_owned()
+            }
             None => format!("status {status} without what was asked for"),
         },
     }

@@ -128,6 +128,7 @@ fn login_pair(auth: &Auth) -> Option<PairRef> {
         Auth::Certificate { secret: None, .. }
         | Auth::Token(_)
         | Auth::AppRole { .. }
+        | Auth::Aws { .. }
         | Auth::Kubernetes { .. } => None,
     }
 }

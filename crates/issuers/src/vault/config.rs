@@ -86,6 +86,37 @@ pub enum Auth {
         /// The Secret with the certificate; `None` takes that of the connections.
         secret: Option<String>,
     },
+    /// AWS IAM.
+    Aws {
+        /// The login path.
+        login: ApiPath,
+        /// Who logs in, and where that is confirmed.
+        aws: Aws,
+    },
+}
+
+/// An AWS login.
+#[derive(Debug, Clone)]
+pub struct Aws {
+    /// The role in Vault.
+    pub role: String,
+    /// The region of the issuer.
+    pub region: Option<String>,
+    /// The value of `X-Vault-AWS-IAM-Server-ID`.
+    pub header_value: Option<String>,
+    /// The ServiceAccount that takes on an AWS role; `None` for the credentials around the controller.
+    pub web_identity: Option<WebIdentity>,
+}
+
+/// A ServiceAccount that takes on an AWS role.
+#[derive(Debug, Clone)]
+pub struct WebIdentity {
+    /// Its name.
+    pub account: String,
+    /// The audiences of its token.
+    pub audiences: Vec<String>,
+    /// The AWS role.
+    pub role_arn: String,
 }
 
 /// Where a JWT comes from.
@@ -226,7 +257,7 @@ impl Config {
             Auth::Token(at) => names.push(at.name.clone()),
             Auth::AppRole { secret_id, .. } => names.push(secret_id.name.clone()),
             Auth::Kubernetes { jwt: Jwt::Secret(at), .. } => names.push(at.name.clone()),
-            Auth::Kubernetes { jwt: Jwt::ServiceAccount { .. }, .. } => {}
+            Auth::Kubernetes { jwt: Jwt::ServiceAccount { .. }, .. } | Auth::Aws { .. } => {}
             Auth::Certificate { secret, .. } => names.extend(secret.clone()),
         }
         names.sort();

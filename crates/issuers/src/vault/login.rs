@@ -119,6 +119,7 @@ impl Inner {
             Auth::Certificate { login, role, .. } => {
                 Ok(auth::cert::login(login, role.as_deref(), credentials))
             }
+            Auth::Aws { login, aws } => auth::aws::login(self, login, aws).await,
             Auth::Token(_) => Err(failure(Class::Access, Call::Login, "NoLogin", "", credentials)),
         }
     }

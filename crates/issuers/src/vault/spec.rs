@@ -1,20 +1,22 @@
 //! From `spec.vault` to a configuration that can be used, or to the fault that stands in the Ready condition (vault-issuer 3, checks
 //! 1 to 10). Of several login methods none is taken: the issuer says so, as the peer's does.
 
-use everleaf_api::issuer::{VaultAuth, VaultIssuer, VaultKubernetesAuth};
+use everleaf_api::issuer::{VaultAuth, VaultAwsAuth, VaultIssuer, VaultKubernetesAuth};
 use everleaf_api::references::{SecretKeySelector, chosen};
 use http::HeaderValue;
 use rustls_pki_types::ServerName;
 
 use super::NOT_READY;
 use super::auth::kubernetes::audiences;
-use super::config::{ApiPath, Auth, Ca, Config, Jwt, PairRef, Server};
+use super::config::{ApiPath, Auth, Aws, Ca, Config, Jwt, PairRef, Server, WebIdentity};
 use crate::order::{IssuerIdentity, SpecError};
 use crate::surroundings::KeyRef;
 
 /// The login path of AppRole where none is written.
 const APPROLE_PATH: &str = "approle";
 const KUBERNETES_PATH: &str = "/v1/auth/kubernetes";
+/// Without the doubled `/v1` of the peer (vault-issuer 5.G1).
+const AWS_PATH: &str = "/v1/auth/aws";
 const CERT_PATH: &str = "/v1/auth/cert";
 
 impl Config {
@@ -78,7 +80,7 @@ fn auth(identity: &IssuerIdentity, spec: &VaultIssuer) -> Result<Auth, SpecError
     let VaultAuth { token_secret_ref, app_role, client_certificate, kubernetes, aws } = &spec.auth;
     match (token_secret_ref, app_role, client_certificate, kubernetes, aws) {
         (None, None, None, None, None) => {
-            fault("spec.vault.auth needs one of tokenSecretRef, appRole, clientCertificate, kubernetes")
+            fault("spec.vault.auth needs one of tokenSecretRef, appRole, clientCertificate, kubernetes, aws")
         }
         (Some(at), None, None, None, None) => match at.name.is_empty() {
             true => fault("spec.vault.auth.tokenSecretRef.name is required"),
@@ -94,7 +96,7 @@ fn auth(identity: &IssuerIdentity, spec: &VaultIssuer) -> Result<Auth, SpecError
             secret: filled(&certificate.secret_name).map(str::to_owned),
         }),
         (None, None, None, Some(kubernetes), None) => kubernetes_auth(identity, &spec.server, kubernetes),
-        (None, None, None, None, Some(_)) => fault("spec.vault.auth.aws is not supported yet"),
+        (None, None, None, None, Some(aws)) => aws_auth(aws),
         _ => fault("spec.vault.auth must name one login method, not several"),
     }
 }
@@ -148,6 +150,40 @@ fn kubernetes_auth(
     let login =
         login_path(filled(&kubernetes.mount_path).unwrap_or(KUBERNETES_PATH), "kubernetes.mountPath")?;
     Ok(Auth::Kubernetes { login, role: kubernetes.role.clone(), jwt })
+}
+
+fn aws_auth(aws: &VaultAwsAuth) -> Result<Auth, SpecError> {
+    if aws.role.is_empty() {
+        return fault("spec.vault.auth.aws.role is required");
+    }
+    let arn = filled(&aws.iam_role_arn);
+    let web_identity = match (&aws.service_account_ref, arn) {
+        (None, _) => None,
+        (Some(account), _) if account.name.is_empty() => {
+            return fault("spec.vault.auth.aws.serviceAccountRef.name is required");
+        }
+        (Some(_), None) => return fault("spec.vault.auth.aws.serviceAccountRef needs iamRoleArn"),
+        (Some(account), Some(arn)) => {
+            Some(WebIdentity::new(&account.name, account.audiences.as_deref().unwrap_or_default(), arn))
+        }
+    };
+    let of_a_host = |text: &str| text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
+    if filled(&aws.region).is_some_and(|region| !of_a_host(region)) {
+        return fault("spec.vault.auth.aws.region is not the name of a region");
+    }
+    let printable = |text: &str| text.bytes().all(|byte| byte.is_ascii_graphic() || byte == b' ');
+    if filled(&aws.vault_header_value).is_some_and(|value| !printable(value)) {
+        return fault("spec.vault.auth.aws.vaultHeaderValue holds characters that a header can't carry");
+    }
+    Ok(Auth::Aws {
+        login: login_path(filled(&aws.mount_path).unwrap_or(AWS_PATH), "aws.mountPath")?,
+        aws: Aws {
+            role: aws.role.clone(),
+            region: filled(&aws.region).map(str::to_owned),
+            header_value: filled(&aws.vault_header_value).map(str::to_owned),
+            web_identity,
+        },
+    })
 }
 
 fn login_path(written: &str, field: &str) -> Result<ApiPath, SpecError> {
