@@ -10,6 +10,7 @@
 )]
 #![allow(unreachable_pub)]
 
+mod catalogue;
 mod front;
 mod herd;
 mod stage;
