@@ -76,6 +76,7 @@ impl Candidate {
                 return true;
             }
             tokio::select! {
+                biased;
                 () = stop.cancelled() => return false,
                 () = tokio::time::sleep(self.election.retry_period) => {}
             }
@@ -87,6 +88,7 @@ impl Candidate {
         let mut renewed = Instant::now();
         loop {
             tokio::select! {
+                biased;
                 () = stop.cancelled() => {
                     self.fence.close();
                     self.release().await;

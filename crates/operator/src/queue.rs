@@ -89,6 +89,7 @@ impl<K: Clone + Eq + Ord + Hash> Queue<K> {
             };
             match next {
                 Some(at) => tokio::select! {
+                    biased;
                     () = changed => {}
                     () = tokio::time::sleep_until(at) => {}
                 },

@@ -140,6 +140,7 @@ impl Operator {
             std::future::pending::<()>().await;
         };
         tokio::select! {
+            biased;
             released = candidate.hold(&drained) => {
                 if released {
                     return Ended::Stopped;
@@ -154,6 +155,7 @@ impl Operator {
     /// Waits for the first lists, starts the workers, and returns when told to stop.
     async fn work(&self, synced: Vec<channel::Receiver<bool>>, stop: &CancellationToken) {
         tokio::select! {
+            biased;
             () = all(synced) => {}
             () = stop.cancelled() => return,
         }
@@ -181,6 +183,7 @@ impl Operator {
 /// Ready means: the records are complete. A replica that waits for the lease is ready too, so that a rolling update goes on.
 async fn tell_synced(synced: Vec<channel::Receiver<bool>>, health: Health, stop: CancellationToken) {
     tokio::select! {
+        biased;
         () = all(synced) => health.synced.store(true, Ordering::Relaxed),
         () = stop.cancelled() => {}
     }

@@ -90,8 +90,9 @@ where
     context.tasks.spawn(async move {
         let context = context_of_task;
         tokio::select! {
-            () = run(&context, api, config, put, ready) => {}
+            biased;
             () = context.stop.cancelled() => {}
+            () = run(&context, api, config, put, ready) => {}
         }
     });
     is_ready

@@ -25,8 +25,9 @@ const RETRIES: [u64; 6] = [200, 1_000, 2_000, 5_000, 10_000, 30_000];
 pub async fn work(context: Arc<Context>) {
     loop {
         let key = tokio::select! {
-            key = context.certificates.pop() => key,
+            biased;
             () = context.stop.cancelled() => return,
+            key = context.certificates.pop() => key,
         };
         let result = pass(&context, &key).await;
         context.metrics.pass("certificates", matches!(&result, Err(error) if !is_conflict(error)));

@@ -32,15 +32,17 @@ const RETRY: Duration = Duration::from_secs(2);
 pub async fn work(context: Arc<Context>) {
     loop {
         let id = tokio::select! {
-            id = context.issuers.pop() => id,
+            biased;
             () = context.stop.cancelled() => return,
+            id = context.issuers.pop() => id,
         };
         let task = {
             let context = context.clone();
             async move {
                 tokio::select! {
-                    () = pass(&context, &id) => {}
+                    biased;
                     () = context.stop.cancelled() => {}
+                    () = pass(&context, &id) => {}
                 }
                 context.issuers.done(&id);
             }

@@ -26,8 +26,9 @@ const RETRY: Duration = Duration::from_secs(2);
 pub async fn work(context: Arc<Context>) {
     loop {
         let key = tokio::select! {
-            key = context.requests.pop() => key,
+            biased;
             () = context.stop.cancelled() => return,
+            key = context.requests.pop() => key,
         };
         let result = pass(&context, &key).await;
         let failed = matches!(&result, Err(error) if !is_conflict(error));

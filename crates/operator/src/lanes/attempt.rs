@@ -39,8 +39,9 @@ pub(super) async fn run(lane: Arc<Lane>, context: Arc<Context>, start: Start) {
     };
     let attempt = Attempt { lane: &lane, context: &context, record: &record, job, issuer: &issuer, ticket };
     tokio::select! {
-        () = attempt.carry_out(&csr) => {}
+        biased;
         () = context.stop.cancelled() => {}
+        () = attempt.carry_out(&csr) => {}
     }
 }
 
@@ -106,6 +107,7 @@ impl Attempt<'_> {
         let sign = self.issuer.sign(&order, self.context.clock.now());
         tokio::pin!(sign);
         tokio::select! {
+            biased;
             answer = &mut sign => return answer,
             () = tokio::time::sleep(SLOW) => {}
         }

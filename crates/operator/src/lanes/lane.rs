@@ -359,14 +359,16 @@ pub(super) async fn run(lane: Arc<Lane>, context: Arc<Context>) {
             Next::At(moment) => {
                 let at = lane.started + moment.0;
                 tokio::select! {
+                    biased;
+                    () = context.stop.cancelled() => return,
                     () = changed => {}
                     () = tokio::time::sleep_until(at) => {}
-                    () = context.stop.cancelled() => return,
                 }
             }
             Next::Idle => tokio::select! {
-                () = changed => {}
+                biased;
                 () = context.stop.cancelled() => return,
+                () = changed => {}
             },
         }
     }

@@ -8,7 +8,7 @@ mod lane;
 mod line;
 mod publish;
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use jiff::Timestamp;
@@ -22,7 +22,7 @@ use crate::ids::{IssuerId, Key};
 /// All lanes.
 #[derive(Default)]
 pub struct Lanes {
-    lanes: Mutex<HashMap<IssuerId, Arc<Lane>>>,
+    lanes: Mutex<BTreeMap<IssuerId, Arc<Lane>>>,
 }
 
 impl Lanes {
