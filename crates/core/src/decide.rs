@@ -8,12 +8,13 @@ use jiff::{SignedDuration, Timestamp};
 use crate::checked::Checked;
 use crate::conditions::{self, Condition, request_reason};
 use crate::failure::Class;
-use crate::observed::{Claim, Ending, Entry, NextKey, Observed, RequestSeen, RequestState, SecretSeen};
+use crate::next_key::{self, KeyChoice};
+use crate::observed::{Claim, Ending, NextKey, Observed, RequestSeen, RequestState, SecretSeen};
 use crate::plan::{Event, KeyOrigin, LeafTimes, Plan, StatusWish, Step};
 use crate::reissue::{self, Evidence, Reason, Violation};
 use crate::renewal::{life_left, renewal_time};
 use crate::retry::{self, Cadence, Jitter};
-use crate::wanted::{Rotation, Wanted};
+use crate::wanted::Wanted;
 use crate::x509::Chain;
 
 /// How long an issuance that is answered in this process may take its turn before its story is published.
@@ -229,7 +230,7 @@ impl Pass<'_> {
     /// No request yet: find the key, store it first if the request leaves our hands, then ask.
     fn start(&self, reason: &Violation) -> Plan {
         let revision = self.next_revision();
-        let (origin, key_secret_name) = match self.key_for_request() {
+        let (origin, key_secret_name) = match next_key::choose(self.wanted, self.seen) {
             KeyChoice::Use(origin, name) => (origin, name),
             KeyChoice::Discard(secret_name, why) => return Plan::only(Step::DeleteKey { secret_name, why }),
             KeyChoice::Stuck => return self.stuck_with_old_key(reason),
@@ -343,38 +344,6 @@ impl Pass<'_> {
         Plan { step: Step::Rest, status: Some(status), event: self.announce(reason), wake: self.next_date() }
     }
 
-    fn key_for_request(&self) -> KeyChoice {
-        match &self.seen.key {
-            NextKey::Spoilt { secret_name } => KeyChoice::Discard(secret_name.clone(), "it can't be read"),
-            NextKey::Stored { facts, secret_name }
-                if reissue::key_difference(facts, self.wanted).is_some() =>
-            {
-                KeyChoice::Discard(secret_name.clone(), "it is not as wanted any more")
-            }
-            NextKey::Held { facts, .. } if reissue::key_difference(facts, self.wanted).is_some() => {
-                self.new_key()
-            }
-            NextKey::Held { secret_name, .. } | NextKey::Stored { secret_name, .. } => {
-                KeyChoice::Use(KeyOrigin::InHand, secret_name.clone())
-            }
-            NextKey::None => self.new_key(),
-        }
-    }
-
-    fn new_key(&self) -> KeyChoice {
-        let name = self.seen.free_key_name.clone();
-        let present = self.seen.secret.as_deref().map(|secret| &secret.key);
-        match (self.wanted.key.rotation, present) {
-            (Rotation::Never, Some(Entry::Read(facts)))
-                if reissue::key_difference(facts, self.wanted).is_some() =>
-            {
-                KeyChoice::Stuck
-            }
-            (Rotation::Never, Some(Entry::Read(_))) => KeyChoice::Use(KeyOrigin::Kept, name),
-            _ => KeyChoice::Use(KeyOrigin::Made, name),
-        }
-    }
-
     /// `rotationPolicy: Never` with a key that isn't as wanted: only a person can resolve it, by deleting the Secret or changing the spec.
     fn stuck_with_old_key(&self, reason: &Violation) -> Plan {
         let why = "User intervention required: existing private key in Secret does not match requirements on Certificate resource, \
@@ -470,12 +439,6 @@ enum Answer<'r> {
     Ended(Ending),
     /// A certificate that may be stored.
     Sound(Box<Checked>),
-}
-
-enum KeyChoice {
-    Use(KeyOrigin, String),
-    Discard(String, &'static str),
-    Stuck,
 }
 
 fn leaf_of(secret: &SecretSeen) -> Option<(Timestamp, Timestamp)> {

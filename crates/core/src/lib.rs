@@ -9,6 +9,7 @@ pub mod decide;
 pub mod failure;
 pub mod go_duration;
 pub mod hindered;
+mod next_key;
 pub mod observed;
 pub mod pace;
 pub mod plan;
