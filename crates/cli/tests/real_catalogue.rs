@@ -163,8 +163,12 @@ async fn same_key_after_damage(
 async fn another_name(space: &Space, issuer: &Issuer, about: &str) -> Vec<String> {
     let names = json!(["i31.example", "second.i31.example"]);
     space.merge("Certificate", "i31", json!({"spec": {"dnsNames": names}})).await;
-    space.issued("i31").await;
-    validate(space, issuer, "i31", &format!("{about}, with two names")).await
+    let issued = space.issued("i31").await;
+    let mut found = validate(space, issuer, "i31", &format!("{about}, with two names")).await;
+    let mut faults = Faults::about(about);
+    faults.same("revision after a change", &issued["status"]["revision"], &json!(2));
+    found.extend(faults.found());
+    found
 }
 
 #[tokio::test]

@@ -15,7 +15,7 @@ use crate::reissue::{self, Evidence, Reason, Violation};
 use crate::renewal::{life_left, renewal_time};
 use crate::retry::{self, Cadence, Jitter};
 use crate::wanted::Wanted;
-use crate::x509::Chain;
+use crate::x509::{Certificate, Chain};
 
 /// How long an issuance that is answered in this process may take its turn before its story is published.
 pub const PATIENCE: SignedDuration = SignedDuration::from_secs(30);
@@ -41,6 +41,9 @@ pub fn decide(wanted: &Wanted, seen: &Observed, policy: Policy, now: Timestamp) 
     }
     if let Some(stray) = seen.strays.first() {
         return Plan::only(Step::DeleteRequest { name: stray.clone(), why: "no readable revision" });
+    }
+    if let Some(plan) = pass.tell_what_is_stored() {
+        return plan;
     }
     match pass.reason_to_issue() {
         None => pass.at_rest(),
@@ -283,10 +286,32 @@ impl Pass<'_> {
     }
 
     fn store(&self, request: &RequestSeen, checked: Box<Checked>) -> Plan {
-        let leaf = checked.chain().leaf();
+        let ready = Condition::yes("Ready", conditions::UP_TO_DATE);
+        let plan = self.tell_success(checked.chain().leaf(), ready);
+        let step = Step::Store { request: request.name.clone(), checked, revision: self.next_revision() };
+        Plan { step, ..plan }
+    }
+
+    /// The Secret holds the certificate of the next revision already, and status doesn't say so: an earlier process ended between these two
+    /// writes, or the second one met a conflict. The issuance is done; asking for another certificate would waste this one.
+    fn tell_what_is_stored(&self) -> Option<Plan> {
+        let leaf = self.seen.secret.as_deref()?.certificate.read()?;
+        let is_stored = |request: &&RequestSeen| match &request.state {
+            RequestState::Issued { chain: Ok(chain), .. } => chain.leaf().der() == leaf.der(),
+            _ => false,
+        };
+        let request = self.seen.next.iter().find(is_stored)?;
+        let ready = match reissue::not_ready(&Evidence { current: Some(request), ..self.evidence() }) {
+            None => Condition::yes("Ready", conditions::UP_TO_DATE),
+            Some(violation) => Condition::no(violation.reason.as_str(), violation.message),
+        };
+        Some(self.tell_success(leaf, ready))
+    }
+
+    fn tell_success(&self, leaf: &Certificate, ready: Condition) -> Plan {
         let times = self.times(leaf.not_before(), leaf.not_after());
         let status = StatusWish {
-            ready: Condition::yes("Ready", conditions::UP_TO_DATE),
+            ready,
             issuing: None,
             leaf: Some(times),
             revision: Some(self.next_revision()),
@@ -295,7 +320,7 @@ impl Pass<'_> {
             next_key_name: None,
         };
         Plan {
-            step: Step::Store { request: request.name.clone(), checked, revision: self.next_revision() },
+            step: Step::Rest,
             status: Some(status),
             event: Some(Event::normal("Issuing", conditions::ISSUED)),
             wake: times.renewal.or(Some(times.not_after)),

@@ -73,6 +73,34 @@ fn a_signed_request_is_stored_and_told_in_one_step() {
     assert_eq!(plan.event.unwrap().message, conditions::ISSUED);
 }
 
+/// An earlier process ended between the Secret and the status: nothing is asked for anew.
+#[test]
+fn a_certificate_that_is_stored_but_not_told_is_told() {
+    let wish = wanted("a.example");
+    let (first, _) = in_order(&wish);
+    let first = Observed {
+        next: vec![first.current.clone().unwrap()],
+        current: None,
+        status: StatusSeen::default(),
+        ..first
+    };
+    let (mut renewed, _) = in_order(&wish);
+    let new = key();
+    let leaf = certificate(&wish, &new, start(), hours(90 * 24));
+    renewed.secret = Some(std::sync::Arc::new(secret(&wish, &new, &leaf)));
+    renewed.next = vec![issued(request(&wish, &new, "web-2"), leaf)];
+    for (seen, revision) in [(first, 1), (renewed, 2)] {
+        let plan = plan(&wish, &seen, start() + hours(1));
+        assert!(matches!(plan.step, Step::Rest), "{:?}", plan.step);
+        let status = plan.status.unwrap();
+        assert!(status.ready.holds);
+        assert_eq!((status.revision, status.issuing), (Some(revision), None));
+        assert_eq!(plan.event.unwrap().message, conditions::ISSUED);
+        let elsewhere = decide(&wanted("b.example"), &seen, POLICY, start() + hours(1)).status.unwrap();
+        assert_eq!(elsewhere.ready.reason, "RequestChanged", "a spec that changed meanwhile isn't met");
+    }
+}
+
 #[test]
 fn a_certificate_for_another_key_is_never_stored() {
     let (wish, ours, other) = (wanted("a.example"), key(), key());

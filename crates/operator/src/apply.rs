@@ -95,7 +95,8 @@ pub(crate) async fn apply(context: &Context, gathering: &Gathering, plan: Plan) 
     if let Some(wish) = &plan.status {
         publish(context, record, wish).await?;
     }
-    if matches!(plan.step, Step::Store { .. }) {
+    let is_done = plan.status.as_ref().is_some_and(|wish| wish.revision != record.status.revision);
+    if is_done {
         context.held.drop_key(&record.uid);
     }
     tell(context, record, seen, plan.event.as_ref());

@@ -61,7 +61,11 @@ impl Issued {
         let secret = space.find("Secret", &secret_name).await.ok_or("there is no Secret")?;
         let request_name = format!("{name}-{}", certificate["status"]["revision"]);
         let request = space.find("CertificateRequest", &request_name).await;
-        let request = request.ok_or_else(|| format!("there is no CertificateRequest {request_name}"))?;
+        let Some(request) = request else {
+            let there = space.names("CertificateRequest").await;
+            let says = space.controller_says();
+            return Err(format!("there is no CertificateRequest {request_name}, only {there:?}\n{says}"));
+        };
         let leaf = Leaf::read(&data(&secret, "tls.crt")).map_err(|why| format!("V3: {why}"))?;
         let key = Key::read(&data(&secret, "tls.key")).map_err(|why| format!("V4: {why}"))?;
         Ok(Issued { certificate, secret, request, leaf, key })
