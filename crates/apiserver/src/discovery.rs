@@ -57,9 +57,9 @@ impl Discovery {
             core: encode(
                 &json!({"kind": "APIVersions", "versions": ["v1"], "serverAddressByClientCIDRs": []}),
             ),
-            core_aggregated: encode(&aggregated_list(vec![aggregated_group(registry, "")])),
+            core_aggregated: encode(&aggregated_list(&[aggregated_group(registry, "")])),
             groups: encode(&json!({"kind": "APIGroupList", "apiVersion": "v1", "groups": groups})),
-            groups_aggregated: encode(&aggregated_list(aggregated)),
+            groups_aggregated: encode(&aggregated_list(&aggregated)),
             group: group_names
                 .iter()
                 .map(|name| ((*name).to_owned(), encode(&group(registry, name))))
@@ -155,7 +155,7 @@ fn name_lists(resource: &Resource, entry: &mut Value) {
     }
 }
 
-fn aggregated_list(items: Vec<Value>) -> Value {
+fn aggregated_list(items: &[Value]) -> Value {
     json!({"kind": "APIGroupDiscoveryList", "apiVersion": "apidiscovery.k8s.io/v2", "metadata": {}, "items": items})
 }
 

@@ -1,5 +1,5 @@
 //! The embedded Kubernetes-style API: a tower service over a store.
-//! `kube::Client::new` takes it in process, and `serve` puts it behind TLS for kubectl.
+//! `kube::Client::new` takes it in process; behind hyper and TLS it serves kubectl.
 //! It must never know the operator: kinds come in as CustomResourceDefinition-shaped JSON, clock and chance as functions.
 
 mod accept;
@@ -19,6 +19,7 @@ mod openapi;
 mod options;
 mod parse;
 mod patch;
+mod protobuf;
 mod read;
 mod request;
 mod respond;

@@ -23,7 +23,7 @@ use crate::server::Api;
 use crate::status::{Outcome, Rejection};
 use crate::table::Include;
 use crate::write::{self, Ask, Deleted, Part, Written};
-use crate::{read, reviews, watch};
+use crate::{protobuf, read, reviews, watch};
 
 /// The media types a body may have.
 const MEDIA_TYPES: &str = "application/json, application/yaml";
@@ -213,6 +213,13 @@ impl Call<'_> {
         match media.split(';').next().unwrap_or_default().trim() {
             "application/json" | "*/*" | "" => parse::json(body).map_err(|error| error.to_string()),
             "application/yaml" | "application/x-yaml" | "text/yaml" => parse::json_or_yaml(body),
+            "application/vnd.kubernetes.protobuf" if !self.resource.is_custom() => {
+                let read = protobuf::read(body);
+                return match read {
+                    Ok(value) => Ok(Parsed { value, duplicates: Vec::new() }),
+                    Err(why) => Err(write::unrecognised(self.resource, &why)),
+                };
+            }
             _ => return Err(Rejection::unsupported_media(MEDIA_TYPES)),
         }
         .map_err(|error| {

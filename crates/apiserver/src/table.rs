@@ -155,15 +155,16 @@ fn since(seconds: i64) -> String {
     };
     match seconds {
         ..-1 => "<invalid>".to_owned(),
+        // A clock may be a little ahead.
         -1 => "0s".to_owned(),
-        ..120 => format!("{seconds}s"),
-        ..600 => two(MINUTE, 1, ("m", "s")),
-        ..10_800 => format!("{}m", seconds / MINUTE),
-        ..28_800 => two(HOUR, MINUTE, ("h", "m")),
-        ..172_800 => format!("{}h", seconds / HOUR),
-        ..691_200 => two(DAY, HOUR, ("d", "h")),
-        ..63_072_000 => format!("{}d", seconds / DAY),
-        ..252_288_000 => two(YEAR, DAY, ("y", "d")),
+        0..120 => format!("{seconds}s"),
+        120..600 => two(MINUTE, 1, ("m", "s")),
+        600..10_800 => format!("{}m", seconds / MINUTE),
+        10_800..28_800 => two(HOUR, MINUTE, ("h", "m")),
+        28_800..172_800 => format!("{}h", seconds / HOUR),
+        172_800..691_200 => two(DAY, HOUR, ("d", "h")),
+        691_200..63_072_000 => format!("{}d", seconds / DAY),
+        63_072_000..252_288_000 => two(YEAR, DAY, ("y", "d")),
         _ => format!("{}y", seconds / YEAR),
     }
 }

@@ -9,6 +9,7 @@ use everleaf_apiserver::Server;
 use jiff::Timestamp;
 
 /// The time of day moves with tokio's clock.
+#[allow(clippy::unwrap_used)]
 fn virtual_clock() -> Arc<dyn Fn() -> Timestamp + Send + Sync> {
     let (start, origin) = (Timestamp::from_second(1_790_000_000).unwrap(), tokio::time::Instant::now());
     Arc::new(move || start.checked_add(origin.elapsed()).unwrap_or(start))

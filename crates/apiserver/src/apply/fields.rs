@@ -165,7 +165,7 @@ fn in_words(step: &str) -> String {
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used)]
+#[allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::needless_pass_by_value)]
 mod tests {
     use super::*;
     use proptest::prelude::*;

@@ -4,9 +4,9 @@
 
 use serde_json::Value;
 
-use super::apply::Applied;
 use super::fields::Fields;
 use super::managers::Writer;
+use super::server_side::Applied;
 use super::walk::{claims, compare};
 use crate::object;
 
@@ -54,9 +54,7 @@ pub(super) fn renew(applied: &Applied<'_>, new: &mut Value) {
     if let Some(annotations) = config.pointer_mut("/metadata/annotations").and_then(Value::as_object_mut) {
         annotations.remove(ANNOTATION);
     }
-    if let Some(annotations) = object::meta_mut(new).and_then(|meta| meta.get_mut("annotations")) {
-        if let Some(annotations) = annotations.as_object_mut() {
-            annotations.insert(ANNOTATION.to_owned(), format!("{config}\n").into());
-        }
+    if let Some(annotations) = new.pointer_mut("/metadata/annotations").and_then(Value::as_object_mut) {
+        annotations.insert(ANNOTATION.to_owned(), format!("{config}\n").into());
     }
 }

@@ -1,17 +1,17 @@
 //! Server-side apply and the book-keeping of who owns which field.
 //! `fields` is a set of paths, `walk` reads values by their schema, `merge` combines them, `managers` is the book,
-//! `track` enters an update into it and `apply` carries out an apply. Nothing here reads a clock or a store.
+//! `track` enters an update into it and `server_side` carries out an apply. Nothing here reads a clock or a store.
 
-mod apply;
 mod fields;
 mod last_applied;
 mod managers;
 mod merge;
+mod server_side;
 mod track;
 mod walk;
 
-pub(crate) use apply::{Applied, apply};
 pub(crate) use managers::{Managers, Operation, Writer};
+pub(crate) use server_side::{Applied, apply};
 pub(crate) use track::track;
 
 /// Parts of an object that a request can't change, and so can't own.

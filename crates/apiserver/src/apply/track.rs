@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::fields::Fields;
 use super::managers::{Entry, Managers, Operation, Writer};
 use super::walk::{Changes, compare};
-use super::{Ignored, apply::BEFORE_FIRST_APPLY};
+use super::{Ignored, server_side::BEFORE_FIRST_APPLY};
 use crate::schema::Schema;
 
 /// What the server fills in, which nobody owns.

@@ -2,6 +2,8 @@
 //! `kubectl apply`, `label` and `annotate` send it; its directives are `$patch`, `$retainKeys`,
 //! `$deleteFromPrimitiveList/...` and `$setElementOrder/...`. No directive ever stays in the object.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use serde_json::{Map, Value};
 
 use crate::schema::Schema;
@@ -60,11 +62,12 @@ fn merge_map(
     if let Some(keep) = patch.get(RETAIN).and_then(Value::as_array) {
         map.retain(|key, _| keep.iter().any(|kept| kept == key));
     }
+    let before = map.clone();
     for (key, list) in patch {
-        if let (Some(name), Some(gone)) = (key.strip_prefix(DELETE_FROM), list.as_array()) {
-            if let Some(items) = map.get_mut(name).and_then(Value::as_array_mut) {
-                items.retain(|item| !gone.contains(item));
-            }
+        let named =
+            key.strip_prefix(DELETE_FROM).and_then(|name| map.get_mut(name)).and_then(Value::as_array_mut);
+        if let (Some(items), Some(gone)) = (named, list.as_array()) {
+            items.retain(|item| !gone.contains(item));
         }
     }
     for (key, value) in patch.iter().filter(|(key, _)| !key.starts_with('$')) {
@@ -75,6 +78,9 @@ fn merge_map(
             }
             (Value::Array(patch), Some(Value::Array(items))) if below.is_some_and(|schema| schema.merges) => {
                 merge_list(below, items, patch)?;
+                if let Some(Value::Array(old)) = before.get(key) {
+                    put_in_order(below.and_then(|schema| schema.merge_key.as_deref()), old, items, patch);
+                }
             }
             (value, Some(old)) => merge_value(below, old, value)?,
             (value, None) => {
@@ -89,7 +95,8 @@ fn merge_map(
             let merge_key =
                 schema.and_then(|schema| schema.field(name).0).and_then(|s| s.merge_key.as_deref());
             if let Some(items) = map.get_mut(name).and_then(Value::as_array_mut) {
-                put_in_order(merge_key, items, order);
+                let before = before.get(name).and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
+                put_in_order(merge_key, before, items, order);
             }
         }
     }
@@ -98,8 +105,8 @@ fn merge_map(
 
 fn merge_list(schema: Option<&Schema>, items: &mut Vec<Value>, patch: &[Value]) -> Outcome<()> {
     let Some(merge_key) = schema.and_then(|schema| schema.merge_key.as_deref()) else {
-        let fresh: Vec<Value> = patch.iter().filter(|item| !items.contains(item)).cloned().collect();
-        items.splice(0..0, fresh);
+        let there = places(None, items);
+        items.extend(patch.iter().filter(|item| !there.contains_key(&item.to_string())).cloned());
         return Ok(());
     };
     let directive = |item: &Value| item.get(DIRECTIVE).and_then(Value::as_str).map(str::to_owned);
@@ -108,51 +115,63 @@ fn merge_list(schema: Option<&Schema>, items: &mut Vec<Value>, patch: &[Value]) 
         return Ok(());
     }
     let below = schema.and_then(|schema| schema.items.as_deref());
-    // New items come first, as kube-apiserver 1.36 puts them.
-    let mut fresh = Vec::new();
+    let mut there = places(Some(merge_key), items);
+    let mut gone = BTreeSet::new();
     for item in patch {
-        let Some(key) = item.get(merge_key) else {
+        let Some(key) = item.get(merge_key).map(Value::to_string) else {
             return Err(Rejection::bare(format!("map: does not contain declared merge key: {merge_key}")));
         };
-        let at = items.iter().position(|old| old.get(merge_key) == Some(key));
-        match (directive(item).as_deref(), at) {
-            (Some("delete"), Some(at)) => drop(items.remove(at)),
-            (Some("delete"), None) => {}
-            (_, Some(at)) => {
-                if let Some(old) = items.get_mut(at) {
-                    merge_value(below, old, item)?;
-                }
-            }
+        let at = there.get(&key).copied();
+        match (directive(item).as_deref(), at.and_then(|at| items.get_mut(at))) {
+            (Some("delete"), _) => gone.extend(at),
+            (_, Some(old)) => merge_value(below, old, item)?,
             (_, None) => {
                 let mut new = Value::Null;
                 merge_value(below, &mut new, item)?;
-                fresh.push(new);
+                there.insert(key, items.len());
+                items.push(new);
             }
         }
     }
-    items.splice(0..0, fresh);
+    let mut at = 0..;
+    items.retain(|_| at.next().is_some_and(|at| !gone.contains(&at)));
     Ok(())
 }
 
-/// Items that the order names come in its order; others stay where they are among them.
-fn put_in_order(merge_key: Option<&str>, items: &mut [Value], order: &[Value]) {
-    let key = |item: &Value| match merge_key {
-        Some(merge_key) => item.get(merge_key).cloned().unwrap_or_default(),
-        None => item.clone(),
-    };
-    let place = |item: &Value| order.iter().position(|ordered| key(ordered) == key(item));
-    let mut named: Vec<Value> = items.iter().filter(|item| place(item).is_some()).cloned().collect();
-    named.sort_by_key(|item| place(item));
-    let mut named = named.into_iter();
-    for item in items.iter_mut().filter(|item| place(item).is_some()) {
-        if let Some(next) = named.next() {
-            *item = next;
-        }
+/// Where each item of a list is, by its key, or by itself where it has none.
+fn places(merge_key: Option<&str>, list: &[Value]) -> BTreeMap<String, usize> {
+    list.iter().enumerate().map(|(at, item)| (item_key(merge_key, item), at)).rev().collect()
+}
+
+fn item_key(merge_key: Option<&str>, item: &Value) -> String {
+    match merge_key {
+        Some(merge_key) => item.get(merge_key).map(Value::to_string).unwrap_or_default(),
+        None => item.to_string(),
     }
 }
 
+/// Items that the order names come in its order, others in theirs; of one that was there before and another such, the one
+/// that stood first comes first (kube-apiserver 1.36 weaves them so).
+fn put_in_order(merge_key: Option<&str>, before: &[Value], items: &mut Vec<Value>, order: &[Value]) {
+    let (before, order) = (places(merge_key, before), places(merge_key, order));
+    let stood = |item: &Value| before.get(&item_key(merge_key, item)).copied();
+    let (mut named, others): (Vec<Value>, Vec<Value>) =
+        items.drain(..).partition(|item| order.contains_key(&item_key(merge_key, item)));
+    named.sort_by_cached_key(|item| order.get(&item_key(merge_key, item)).copied());
+    let mut others = others.into_iter().peekable();
+    for item in named {
+        if let Some(place) = stood(&item) {
+            while let Some(other) = others.next_if(|other| stood(other).is_some_and(|at| at < place)) {
+                items.push(other);
+            }
+        }
+        items.push(item);
+    }
+    items.extend(others);
+}
+
 #[cfg(test)]
-#[allow(clippy::unwrap_used)]
+#[allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::needless_pass_by_value)]
 mod tests {
     use super::*;
     use crate::kinds::{Registry, Role};
@@ -217,7 +236,7 @@ mod tests {
             (
                 json!({"ownerReferences": [{"uid": "1", "name": "x"}]}),
                 json!({"ownerReferences": [{"uid": "1", "controller": true}, {"uid": "2"}]}),
-                json!({"ownerReferences": [{"uid": "2"}, {"uid": "1", "name": "x", "controller": true}]}),
+                json!({"ownerReferences": [{"uid": "1", "name": "x", "controller": true}, {"uid": "2"}]}),
             ),
             (
                 json!({"ownerReferences": [{"uid": "1"}, {"uid": "2"}]}),

@@ -14,12 +14,10 @@ const NAME_LABEL: &str = "kubernetes.io/metadata.name";
 /// Fills in what a new namespace has.
 pub(super) fn begin(namespace: &mut Value) {
     let name = object::name(namespace).to_owned();
-    if let Some(labels) = object::meta_mut(namespace)
-        .map(|meta| meta.entry("labels").or_insert_with(|| Value::Object(Map::new())))
-    {
-        if let Some(labels) = labels.as_object_mut().filter(|_| !name.is_empty()) {
-            labels.insert(NAME_LABEL.to_owned(), name.into());
-        }
+    let meta = object::meta_mut(namespace);
+    let labels = meta.map(|meta| meta.entry("labels").or_insert_with(|| Value::Object(Map::new())));
+    if let Some(labels) = labels.and_then(Value::as_object_mut).filter(|_| !name.is_empty()) {
+        labels.insert(NAME_LABEL.to_owned(), name.into());
     }
     if let Some(root) = namespace.as_object_mut() {
         root.insert("spec".to_owned(), json!({"finalizers": [KUBERNETES]}));

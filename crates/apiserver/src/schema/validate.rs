@@ -232,7 +232,7 @@ fn combinations(checks: &Checks, value: &Value, path: &str, faults: &mut Checked
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used)]
+#[allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::needless_pass_by_value)]
 mod tests {
     use super::*;
     use serde_json::json;

@@ -5,7 +5,7 @@
 use serde_json::Value;
 
 use super::decode::{Decoded, Origin, decode};
-use super::{Ask, Part, State, Written, names, needs_namespace, no_namespace};
+use super::{Ask, State, Written, names, needs_namespace, no_namespace};
 use crate::apply::{Managers, Operation, track};
 use crate::parse::Parsed;
 use crate::status::{Outcome, Rejection};
@@ -111,10 +111,9 @@ fn begin(ask: &Ask<'_>, object: &mut Value) {
     if ask.resource.counts_generations() {
         object::set(object, "generation", 1);
     }
-    if ask.resource.is_custom() && ask.resource.has_status && ask.part == Part::Main {
-        if let Some(root) = object.as_object_mut() {
-            root.remove("status");
-        }
+    let has_status = ask.resource.is_custom() && ask.resource.has_status;
+    if let Some(root) = object.as_object_mut().filter(|_| has_status) {
+        root.remove("status");
     }
     if Managers::is_reset(object) {
         object::unset(object, "managedFields");

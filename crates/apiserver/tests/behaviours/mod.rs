@@ -4,6 +4,7 @@
 
 #![allow(
     dead_code,
+    clippy::needless_pass_by_value,
     unreachable_pub,
     missing_docs,
     clippy::unwrap_used,
@@ -33,7 +34,9 @@ pub use objects::widget_definition;
 pub use row::Row;
 
 /// How many rows run at a time.
-const AT_A_TIME: usize = 8;
+const AT_A_TIME: usize = 16;
+/// A row that takes longer is told.
+const SLOW: std::time::Duration = std::time::Duration::from_secs(5);
 
 /// The whole table.
 pub fn all_rows() -> Vec<Row> {
@@ -64,7 +67,11 @@ pub async fn run(lab: &Lab) {
     assert_eq!(names.len(), total, "two rows have the same name");
     let outcomes: Vec<Result<(), String>> = futures::stream::iter(rows.iter().enumerate())
         .map(|(number, row)| async move {
+            let start = std::time::Instant::now();
             let outcome = row.run(lab, number).await;
+            if start.elapsed() > SLOW {
+                println!("{:.1} s: {}", start.elapsed().as_secs_f32(), row.name);
+            }
             outcome.map_err(|why| format!("- {}\n    {}", row.name, why.replace('\n', "\n    ")))
         })
         .buffer_unordered(AT_A_TIME)

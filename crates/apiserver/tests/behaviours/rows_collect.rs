@@ -7,6 +7,13 @@ use super::row::{MERGE, Row, row};
 
 pub fn rows() -> Vec<Row> {
     let owner_map = |row: Row| row.post(MAPS, map("owner", json!({}))).is(201).keep("uid", "/metadata/uid");
+    // Once this one is gone the collector has seen all that was made before it.
+    let seen = |row: Row| {
+        row.post(WIDGETS, owned(red("doomed"), "none", "11111111-2222-3333-4444-555555555555"))
+            .get(&at(WIDGETS, "doomed"))
+            .is(404)
+            .soon()
+    };
     let blocked = |name: &str| {
         let mut reference = owner("owner", "$uid");
         reference["blockOwnerDeletion"] = true.into();
@@ -45,8 +52,10 @@ pub fn rows() -> Vec<Row> {
             .soon()
             .get(&at(MAPS, "owner"))
             .is(200),
-        owner_map(row("what an owner lets go of stays without it"))
-            .post(WIDGETS, owned(red("a"), "owner", "$uid"))
+        seen(
+            owner_map(row("what an owner lets go of stays without it"))
+                .post(WIDGETS, owned(red("a"), "owner", "$uid")),
+        )
             .delete_with(&at(MAPS, "owner"), json!({"propagationPolicy": "Orphan"}))
             .is(200)
             .get(&at(MAPS, "owner"))
@@ -55,9 +64,11 @@ pub fn rows() -> Vec<Row> {
             .get(&at(WIDGETS, "a"))
             .is(200)
             .lacks("/metadata/ownerReferences"),
-        owner_map(row("an owner deleted in the foreground waits for what blocks it"))
-            .post(WIDGETS, with(blocked("a"), json!({"finalizers": ["x.dev/y"]})))
-            .is(201)
+        seen(
+            owner_map(row("an owner deleted in the foreground waits for what blocks it"))
+                .post(WIDGETS, with(blocked("a"), json!({"finalizers": ["x.dev/y"]})))
+                .is(201),
+        )
             .delete_with(&at(MAPS, "owner"), json!({"propagationPolicy": "Foreground"}))
             .is(200)
             .has("/metadata/finalizers/0", "foregroundDeletion")

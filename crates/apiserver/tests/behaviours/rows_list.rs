@@ -125,7 +125,8 @@ fn pages() -> Vec<Row> {
         three(row("a list from the cache is not cut"))
             .get(&format!("{WIDGETS}?limit=1&resourceVersion=0"))
             .is(200)
-            .lists(&["a", "b", "c"]),
+            .lists(&["a", "b", "c"])
+            .soon(),
     ]
 }
 
@@ -143,8 +144,10 @@ fn versions() -> Vec<Row> {
             .get(&format!("{WIDGETS}?resourceVersion=$last&resourceVersionMatch=NotOlderThan"))
             .is(200)
             .lists(&["b", "c"]),
+        // On a real server the client repeats this for five minutes; asked without a client it answers the same.
         row("a version from the future is told as too large")
             .get(&format!("{WIDGETS}?resourceVersion=99999999"))
+            .only(super::Kind::Embedded)
             .is(504)
             .because("Timeout")
             .says("Too large resource version: 99999999")

@@ -247,14 +247,14 @@ fn strategic() -> Vec<Row> {
                 json!({"metadata": {"ownerReferences": [{"uid": "2", "name": "yy"}, foreign("z", "3")]}}),
             )
             .is(200)
-            .has("/metadata/ownerReferences", json!([foreign("z", "3"), foreign("x", "1"), foreign("yy", "2")]))
+            .has("/metadata/ownerReferences", json!([foreign("x", "1"), foreign("yy", "2"), foreign("z", "3")]))
             .patch(
                 &at(MAPS, "a"),
                 STRATEGIC,
                 json!({"metadata": {"ownerReferences": [{"uid": "1", "$patch": "delete"}]}}),
             )
             .is(200)
-            .has("/metadata/ownerReferences", json!([foreign("z", "3"), foreign("yy", "2")])),
+            .has("/metadata/ownerReferences", json!([foreign("yy", "2"), foreign("z", "3")])),
         row("a custom object takes no strategic patch")
             .post(WIDGETS, red("a"))
             .patch(&at(WIDGETS, "a"), STRATEGIC, json!({"spec": {"size": 1}}))

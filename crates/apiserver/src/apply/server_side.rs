@@ -190,7 +190,7 @@ fn in_words(conflicts: &[(Writer, Fields)]) -> Vec<(String, String)> {
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used)]
+#[allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::needless_pass_by_value)]
 mod tests {
     use super::super::managers::Operation;
     use super::super::walk::tests::schema;
