@@ -372,7 +372,6 @@ async fn every_life_is_renewed_before_its_end_after_an_outage_that_leaves_a_tent
 
 /// S9: the role cuts lives to a week, which is what `renewBefore` asks for.
 #[tokio::test(start_paused = true)]
-#[ignore = "open: it does not end, S9"]
 async fn a_life_that_vault_cuts_makes_no_renewal_loop() {
     let stage = Stage::set(Plot::default()).await;
     let role = json!({ "allow_any_name": true, "enforce_hostnames": false, "key_type": "any", "require_cn": false, "max_ttl": "168h" });
