@@ -22,7 +22,12 @@ pub struct Common {
     pub wrong_tries: Arc<WrongTries>,
     /// AWS credentials around the controller, and who may use them.
     pub ambient: Ambient,
+    /// How often an issuer that works and has nothing to do is looked at.
+    pub idle_look: Duration,
 }
+
+/// At most once a minute, so that ten thousand idle issuers don't keep their servers busy.
+const IDLE_LOOK: Duration = Duration::from_secs(60);
 
 impl Default for Common {
     fn default() -> Common {
@@ -32,6 +37,7 @@ impl Default for Common {
             deadlines: Deadlines::default(),
             wrong_tries: Arc::default(),
             ambient: Ambient::default(),
+            idle_look: IDLE_LOOK,
         }
     }
 }

@@ -19,8 +19,6 @@ use crate::records::{IssuerRecord, Readiness};
 use crate::surroundings::KubeSurroundings;
 use crate::{status, write};
 
-/// An issuer that works is looked at this often, unless it has just signed.
-const LOOK: Duration = Duration::from_secs(60);
 /// Waits between looks at one that doesn't, in seconds; the last value stays.
 const LOOK_AGAIN: [u64; 4] = [2, 5, 10, 20];
 /// A look takes at most this long.
@@ -126,7 +124,8 @@ async fn look(context: &Arc<Context>, record: &IssuerRecord, lane: &Lane, issuer
         publish(context, record, condition).await;
         return again(context, record, 1);
     }
-    let worked_lately = lane.idle_for().is_some_and(|idle| idle < LOOK);
+    // One that has just signed needs no look.
+    let worked_lately = lane.idle_for().is_some_and(|idle| idle < context.common.idle_look);
     let answer = if worked_lately && record.ready == Readiness::True {
         None
     } else {
@@ -174,7 +173,7 @@ fn told(record: &IssuerRecord, failure: &Failure) -> Condition {
 
 fn again(context: &Context, record: &IssuerRecord, failures: u32) {
     let base = match usize::try_from(failures).ok().filter(|failures| *failures > 0) {
-        None => LOOK,
+        None => context.common.idle_look,
         Some(failures) => {
             Duration::from_secs(LOOK_AGAIN.get(failures - 1).or(LOOK_AGAIN.last()).copied().unwrap_or(20))
         }
