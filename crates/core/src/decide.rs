@@ -280,8 +280,9 @@ impl Pass<'_> {
     fn is_told(&self, ending: &Ending) -> bool {
         let status = &self.seen.status;
         let recorded = status.last_failure.is_some_and(|at| ending.at <= at);
-        let asked_anew =
-            status.issuing.as_ref().is_some_and(|(condition, since)| condition.holds && ending.at < *since);
+        // A denial is told whenever it carries whatever date: approvers stamp it themselves.
+        let asked_anew = ending.reason == request_reason::FAILED
+            && status.issuing.as_ref().is_some_and(|(condition, since)| condition.holds && ending.at < *since);
         recorded || asked_anew
     }
 

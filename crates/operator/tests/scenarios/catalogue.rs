@@ -215,7 +215,6 @@ async fn a_thousand_dead_issuers_hinder_no_other_and_stay_quiet() {
 
 /// R1 and R2: requests that nobody approved, or that were denied.
 #[tokio::test(start_paused = true)]
-#[ignore = "open: it is signed, R2"]
 async fn a_denied_request_is_told_and_never_signed() {
     let stage = stage().await;
     let signs = stage.vault.audit().signatures();
