@@ -344,7 +344,6 @@ async fn three_hours_without_role_mount_or_policy_end_nothing() {
 
 /// B4 and F5: for each life, Vault is away from the moment of renewal until a tenth of the life is left.
 #[tokio::test(start_paused = true)]
-#[ignore = "open: not seen passing yet, B4"]
 async fn every_life_is_renewed_before_its_end_after_an_outage_that_leaves_a_tenth() {
     for hours in [1u64, 6] {
         let stage = Stage::set(Plot::default()).await;
