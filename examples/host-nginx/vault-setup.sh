@@ -6,7 +6,7 @@ secret_id_file=${1:?usage: vault-setup.sh FILE-FOR-THE-SECRET-ID}
 
 vault secrets enable -max-lease-ttl=87600h pki
 vault write -field=certificate pki/root/generate/internal common_name="Example CA" key_type=ec key_bits=256 ttl=87600h >/dev/null
-vault write pki/roles/web allowed_domains=example.com allow_subdomains=true key_type=any max_ttl=2160h >/dev/null
+vault write pki/roles/web allowed_domains=example.com allow_subdomains=true require_cn=false key_type=any max_ttl=2160h >/dev/null
 
 vault policy write everleaf-web - <<'POLICY'
 path "pki/sign/web" {

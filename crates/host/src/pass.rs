@@ -110,13 +110,13 @@ fn tell(key: &Key, told: &Condition) {
 
 /// The condition of a pass that didn't reach its end.
 fn told(trouble: &Trouble, now: Timestamp, again: Duration) -> Condition {
+    let by = jiff::SignedDuration::try_from(again).ok().and_then(|wait| now.checked_add(wait).ok());
+    let by = clock(by.unwrap_or(now));
     let next = match trouble.reason {
         reason::WAITING => "Files follow as soon as it is there.".to_owned(),
         reason::INVALID => format!("Mend the annotation {}.", crate::FILES),
-        _ => {
-            let by = jiff::SignedDuration::try_from(again).ok().and_then(|wait| now.checked_add(wait).ok());
-            format!("What was there stays. Next try by {}.", clock(by.unwrap_or(now)))
-        }
+        reason::NOT_TOLD => format!("The files are in place. Next try by {by}."),
+        _ => format!("What was there stays. Next try by {by}."),
     };
     Condition::no(trouble.reason, format!("{}. {next}", trouble.says))
 }

@@ -8,7 +8,6 @@ use everleaf_core::x509::{Certificate, PemLimits, PrivateKey};
 /// A certificate and its key as they lie in a folder.
 pub(crate) struct Pair {
     pub(crate) leaf: Certificate,
-    pub(crate) chain: Vec<Certificate>,
 }
 
 /// Reads `tls.crt` and `tls.key` of a folder and checks that they belong together and are closed as they should be.
@@ -20,7 +19,7 @@ pub(crate) fn pair(folder: &Path) -> Pair {
     assert_eq!(leaf.public_key(), key.public(), "key and certificate belong together");
     assert_eq!(mode(&folder.join("tls.key")), 0o600);
     assert_eq!(mode(&folder.join("tls.crt")), 0o644);
-    Pair { leaf, chain }
+    Pair { leaf }
 }
 
 /// The permission bits of what a path leads to.

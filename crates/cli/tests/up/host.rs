@@ -22,10 +22,12 @@ pub(crate) const DELIVERED: &str = "everleaf.dev/FilesDelivered";
 
 /// A host.
 pub(crate) struct Host {
-    folder: tempfile::TempDir,
+    // Dropped in this order: the folder goes last, so that the log can be shown.
     server: Option<Server>,
+    notified: Option<UnixDatagram>,
     environment: Vec<(&'static str, String)>,
     starts: usize,
+    folder: tempfile::TempDir,
 }
 
 impl Host {
@@ -35,7 +37,7 @@ impl Host {
         for name in ["manifests", "files", "bin", "logs"] {
             std::fs::create_dir(folder.path().join(name)).unwrap();
         }
-        Host { folder, server: None, environment: Vec::new(), starts: 0 }
+        Host { folder, server: None, notified: None, environment: Vec::new(), starts: 0 }
     }
 
     /// A path on it.
@@ -79,6 +81,12 @@ impl Host {
 
     /// Starts `everleaf up` over its manifests and waits until systemd would be told that it is up.
     pub(crate) async fn start(&mut self) {
+        self.launch();
+        self.await_up().await;
+    }
+
+    /// Starts it and waits for nothing.
+    pub(crate) fn launch(&mut self) {
         self.starts += 1;
         let socket = self.path(&format!("notify-{}", self.starts));
         let notified = UnixDatagram::bind(&socket).unwrap();
@@ -90,10 +98,15 @@ impl Host {
         let arguments =
             ["up", "--dir", dir.to_str().unwrap(), manifests.to_str().unwrap()].map(str::to_owned);
         let program = Path::new(env!("CARGO_BIN_EXE_everleaf"));
-        let mut server =
-            Server::start("everleaf", program, &arguments, &environment, &self.path("logs")).unwrap();
-        server.until_ready(|| async { received(&notified, "READY=1") }).await.unwrap();
-        self.server = Some(server);
+        let logs = self.path("logs");
+        self.server = Some(Server::start("everleaf", program, &arguments, &environment, &logs).unwrap());
+        self.notified = Some(notified);
+    }
+
+    /// Waits until systemd would be told that it is up.
+    pub(crate) async fn await_up(&mut self) {
+        let (server, notified) = (self.server.as_mut().unwrap(), self.notified.as_ref().unwrap());
+        server.until_ready(|| async { received(notified, "READY=1") }).await.unwrap();
     }
 
     /// Asks it to end, and waits until it has.
