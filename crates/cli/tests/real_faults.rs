@@ -1,5 +1,5 @@
 //! Faults of a Vault that heal, and some that a person must mend, on real servers: nothing that heals ends a request, everything that
-//! waits is told, and all of it is ready soon after the cure (issue "no fault that heals"; vault-measured 2 to 7).
+//! waits is told, and all of it is ready soon after the cure (vault-measured 2 to 7).
 //! Faults are played by a proxy before Vault, or done to Vault itself.
 
 #![allow(
