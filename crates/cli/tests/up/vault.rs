@@ -178,3 +178,28 @@ fn public_pem(key: &PrivateKey) -> String {
     assert_ne!(key.kind(), KeyKind::Ecdsa(Curve::P256));
     format!("-----BEGIN PUBLIC KEY-----\n{body}\n-----END PUBLIC KEY-----\n")
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_token_from_the_environment_logs_in_and_reaches_no_command() {
+    let (mut host, vault) = (Host::new(), vault().await);
+    let token = vault.furnished.clone().unwrap().token;
+    let secret = "
+apiVersion: v1
+kind: Secret
+metadata:
+  name: vault-token
+  annotations:
+    everleaf.dev/from-env: token=TOKEN_FOR_VAULT
+";
+    manifests(&host, &vault, secret, "      tokenSecretRef: {name: vault-token, key: token}");
+    let text = std::fs::read_to_string(host.path("manifests/web.yaml")).unwrap();
+    host.write("manifests/web.yaml", &text.replace("/web}]", "/web, command: [reload]}]"));
+    host.stand_in("reload", "env > \"$0.env\"");
+    host.set("TOKEN_FOR_VAULT", token.as_str());
+    host.start().await;
+    is_served(&host, &vault).await;
+    host.stop().await;
+    let seen = std::fs::read_to_string(host.path("bin/reload.env")).unwrap();
+    assert!(seen.contains("EVERLEAF_CERTIFICATE=web") && !seen.contains("TOKEN"), "{seen}");
+    assert!(!host.log().contains(token.as_str()), "a token is never logged");
+}
