@@ -7,14 +7,25 @@ use crate::support::space::data;
 
 /// A CSR for a host name, signed by a key that is thrown away.
 pub(crate) fn csr(name: &str) -> String {
-    csr_with_key(name, "/dev/null")
+    csr_with(name, &[])
 }
 
-fn csr_with_key(name: &str, key: &str) -> String {
+/// One that asks for the usages of a server.
+pub(crate) fn csr_for_servers(name: &str) -> String {
+    csr_with(name, &["-addext", "extendedKeyUsage=serverAuth"])
+}
+
+/// One that asks for a CA.
+pub(crate) fn csr_for_a_ca(name: &str) -> String {
+    csr_with(name, &["-addext", "basicConstraints=critical,CA:TRUE"])
+}
+
+fn csr_with(name: &str, more: &[&str]) -> String {
     let (subject, sans) = (format!("/CN={name}"), format!("subjectAltName=DNS:{name}"));
     let new = ["req", "-new", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"];
     let mut arguments = new.to_vec();
-    arguments.extend(["-keyout", key, "-subj", &subject, "-addext", &sans]);
+    arguments.extend(["-keyout", "/dev/null", "-subj", &subject, "-addext", &sans]);
+    arguments.extend(more);
     openssl::run(&arguments, b"").unwrap()
 }
 
