@@ -113,7 +113,7 @@ pub(crate) async fn publish(
     let key = record.key();
     let version =
         write::status(&context.client, write::CERTIFICATES, &key, &record.resource_version, &new).await?;
-    context.world.wrote(Kind::Certificate, &key, Some(&version));
+    context.world.changed(Kind::Certificate, &key, Some(&version));
     Ok(())
 }
 
@@ -225,7 +225,7 @@ async fn store_key(
         Ok(created) => {
             context.held.hold(&record.uid, Held { key: key.clone(), secret_name: name.to_owned() });
             let version = created.metadata.resource_version.as_deref();
-            context.world.wrote(Kind::Secret, &Key::new(&record.namespace, name), version);
+            context.world.made(Kind::Secret, &Key::new(&record.namespace, name), version);
             Ok(())
         }
         Err(kube::Error::Api(status)) if status.code == 409 => {
@@ -255,7 +255,7 @@ async fn create_request(
     if is_taken {
         return Err(ApplyError::RequestOccupied(key.name));
     }
-    context.world.wrote(Kind::Request, &key, Some(&created?));
+    context.world.made(Kind::Request, &key, Some(&created?));
     Ok(())
 }
 
@@ -332,11 +332,17 @@ async fn apply_secret(
     version: Option<String>,
 ) -> Result<(), kube::Error> {
     let key = Key::of(&secret);
+    let is_new = version.is_none();
     secret.metadata.resource_version = version;
     let secrets: Api<Secret> = Api::namespaced(context.client.clone(), &key.namespace);
     let parameters = PatchParams::apply(FIELD_MANAGER).force();
     let applied = secrets.patch(&key.name, &parameters, &Patch::Apply(&secret)).await?;
-    context.world.wrote(Kind::Secret, &key, applied.metadata.resource_version.as_deref());
+    let version = applied.metadata.resource_version.as_deref();
+    if is_new {
+        context.world.made(Kind::Secret, &key, version);
+    } else {
+        context.world.changed(Kind::Secret, &key, version);
+    }
     Ok(())
 }
 

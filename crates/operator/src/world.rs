@@ -12,7 +12,7 @@ use crate::ids::{IssuerId, Key};
 use crate::records::{CertificateRecord, IssuerRecord, RequestRecord, SecretRecord};
 
 /// How long we wait for a watch to show our own write before we stop believing in it.
-const EXPECT_FOR: Duration = Duration::from_secs(60);
+pub(crate) const EXPECT_FOR: Duration = Duration::from_secs(60);
 
 /// Something that must be looked at because of a change.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -104,16 +104,26 @@ impl World {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// We have written an object; until the watch shows it, whoever depends on it waits.
-    pub fn wrote(&self, kind: Kind, key: &Key, resource_version: Option<&str>) {
+    /// We have made an object; until the watch shows it, whoever depends on it waits.
+    pub fn made(&self, kind: Kind, key: &Key, resource_version: Option<&str>) {
         if let Some(version) = resource_version.and_then(|version| version.parse().ok()) {
-            self.expect(kind, key, Expected::Version(version));
+            self.look().expect(kind, key, Expected::Version(version));
+        }
+    }
+
+    /// We have changed an object. One that is gone, or that we have deleted meanwhile, is never shown in this version: nobody may wait for it.
+    pub fn changed(&self, kind: Kind, key: &Key, resource_version: Option<&str>) {
+        let Some(version) = resource_version.and_then(|version| version.parse().ok()) else { return };
+        let mut state = self.look();
+        let is_going = matches!(state.expected.get(&(kind, key.clone())), Some((Expected::Gone, _)));
+        if state.version(kind, key).is_some() && !is_going {
+            state.expect(kind, key, Expected::Version(version));
         }
     }
 
     /// We have deleted an object.
     pub fn deleted(&self, kind: Kind, key: &Key) {
-        self.expect(kind, key, Expected::Gone);
+        self.look().expect(kind, key, Expected::Gone);
     }
 
     /// The newest version known of an object: that of our own last write if the watch has yet to show it.
@@ -125,13 +135,6 @@ impl World {
                 version.to_string()
             }
             _ => shown.to_owned(),
-        }
-    }
-
-    fn expect(&self, kind: Kind, key: &Key, expected: Expected) {
-        let mut state = self.look();
-        if !state.meets(kind, key, expected) {
-            state.expected.insert((kind, key.clone()), (expected, Instant::now()));
         }
     }
 }
@@ -207,13 +210,22 @@ impl State {
         }
     }
 
-    fn meets(&self, kind: Kind, key: &Key, expected: Expected) -> bool {
-        let version = match kind {
+    fn expect(&mut self, kind: Kind, key: &Key, expected: Expected) {
+        if !self.meets(kind, key, expected) {
+            self.expected.insert((kind, key.clone()), (expected, Instant::now()));
+        }
+    }
+
+    fn version(&self, kind: Kind, key: &Key) -> Option<&String> {
+        match kind {
             Kind::Certificate => self.certificates.get(key).map(|record| &record.resource_version),
             Kind::Request => self.requests.get(key).map(|record| &record.resource_version),
             Kind::Secret => self.secrets.get(key).map(|record| &record.resource_version),
-        };
-        match (expected, version) {
+        }
+    }
+
+    fn meets(&self, kind: Kind, key: &Key, expected: Expected) -> bool {
+        match (expected, self.version(kind, key)) {
             (Expected::Gone, version) => version.is_none(),
             (Expected::Version(_), None) => false,
             (Expected::Version(least), Some(version)) => version.parse::<u64>().is_ok_and(|is| is >= least),
@@ -341,5 +353,49 @@ impl State {
             wakes.extend(self.certificates_by_issuer.of(id).cloned().map(Wake::Certificate));
         }
         wakes
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    fn request(version: &str) -> Option<Arc<RequestRecord>> {
+        let object = serde_json::json!({
+            "metadata": {"name": "web-1", "namespace": "ns", "uid": "u", "resourceVersion": version},
+            "spec": {"request": "", "issuerRef": {"name": "ca"}},
+        });
+        Some(Arc::new(RequestRecord::new(serde_json::from_value(object).unwrap())))
+    }
+
+    fn is_behind(world: &World, key: &Key) -> bool {
+        world.look().is_behind(Kind::Request, key)
+    }
+
+    #[test]
+    fn what_we_made_or_changed_is_waited_for_until_it_is_shown() {
+        let (world, key) = (World::default(), Key::new("ns", "web-1"));
+        world.made(Kind::Request, &key, Some("5"));
+        assert!(is_behind(&world, &key));
+        world.look().put_request(&key, request("5"));
+        assert!(!is_behind(&world, &key));
+        world.changed(Kind::Request, &key, Some("7"));
+        assert!(is_behind(&world, &key));
+        world.look().put_request(&key, request("8"));
+        assert!(!is_behind(&world, &key));
+    }
+
+    /// The lane publishes an answer while the Certificate's pass deletes the request: the record of the write comes last.
+    #[test]
+    fn a_change_of_what_is_gone_meanwhile_is_not_waited_for() {
+        let (world, key) = (World::default(), Key::new("ns", "web-1"));
+        world.look().put_request(&key, request("5"));
+        world.deleted(Kind::Request, &key);
+        world.changed(Kind::Request, &key, Some("6"));
+        world.look().put_request(&key, request("6"));
+        world.look().put_request(&key, None);
+        world.changed(Kind::Request, &key, Some("6"));
+        assert!(!is_behind(&world, &key));
     }
 }

@@ -17,6 +17,7 @@ use crate::context::Context;
 use crate::gather::{Gathered, Gathering, gather};
 use crate::ids::{IssuerId, Key};
 use crate::records::CertificateRecord;
+use crate::world::EXPECT_FOR;
 
 /// Waits after passes that could not be finished, in milliseconds; the last value stays.
 const RETRIES: [u64; 6] = [200, 1_000, 2_000, 5_000, 10_000, 30_000];
@@ -75,7 +76,12 @@ fn is_conflict(error: &ApplyError) -> bool {
 
 async fn pass(context: &Context, key: &Key) -> Result<(), ApplyError> {
     match gather(context, key).await? {
-        Gathered::Gone | Gathered::Behind => Ok(()),
+        Gathered::Gone => Ok(()),
+        // The watch wakes it; should it never show what we wait for, it goes on without.
+        Gathered::Behind => {
+            context.certificates.push_at(key.clone(), Instant::now() + EXPECT_FOR);
+            Ok(())
+        }
         Gathered::Invalid(record, why) => tell_invalid(context, &record, &why).await,
         Gathered::All(gathering) => carry_on(context, key, &gathering).await,
     }

@@ -16,7 +16,7 @@ use crate::ids::{IssuerId, Key};
 use crate::lanes::Job;
 use crate::records::{IssuerType, RequestRecord};
 use crate::status::RequestChange;
-use crate::world::Kind;
+use crate::world::{EXPECT_FOR, Kind};
 use crate::{status, write};
 
 /// A pass that could not be finished follows after this long.
@@ -51,7 +51,10 @@ async fn pass(context: &Arc<Context>, key: &Key) -> kube::Result<()> {
     let record = {
         let state = context.world.look();
         match state.request(key) {
-            Some(_) if state.is_behind(Kind::Request, key) => return Ok(()),
+            Some(_) if state.is_behind(Kind::Request, key) => {
+                context.requests.push_at(key.clone(), Instant::now() + EXPECT_FOR);
+                return Ok(());
+            }
             Some(record) if !record.deleting => record.clone(),
             _ => {
                 drop(state);
@@ -151,6 +154,6 @@ async fn change(context: &Context, record: &RequestRecord, change: RequestChange
     let key = record.key();
     let version =
         write::status(&context.client, write::REQUESTS, &key, &record.resource_version, &new).await?;
-    context.world.wrote(Kind::Request, &key, Some(&version));
+    context.world.changed(Kind::Request, &key, Some(&version));
     Ok(())
 }

@@ -118,6 +118,6 @@ async fn try_write(context: &Context, request: &Key, uid: &str, change: &Request
     let Some(new) = status::request(&record, change, context.clock.now()) else { return Ok(()) };
     let version = context.world.newest_version(Kind::Request, request, &record.resource_version);
     let written = write::status(&context.client, write::REQUESTS, request, &version, &new).await?;
-    context.world.wrote(Kind::Request, request, Some(&written));
+    context.world.changed(Kind::Request, request, Some(&written));
     Ok(())
 }
