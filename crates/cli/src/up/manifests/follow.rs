@@ -137,3 +137,119 @@ impl Manifests {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use std::path::Path;
+
+    use kube::api::{Api, ListParams};
+
+    use super::*;
+
+    struct Bench {
+        folder: tempfile::TempDir,
+        applier: Applier,
+        client: kube::Client,
+    }
+
+    impl Bench {
+        async fn new() -> Bench {
+            let server = crate::up::builder().unwrap().build().unwrap();
+            let client = kube::Client::new(server, "default");
+            let applier = Applier::new(client.clone()).await.unwrap();
+            let folder = tempfile::tempdir().unwrap();
+            std::fs::create_dir(folder.path().join("m")).unwrap();
+            Bench { folder, applier, client }
+        }
+
+        fn write(&self, name: &str, text: &str) {
+            std::fs::write(self.folder.path().join("m").join(name), text).unwrap();
+        }
+
+        fn map(&self, name: &str, value: &str) {
+            let text = format!(
+                "{{apiVersion: v1, kind: ConfigMap, metadata: {{name: {name}}}, data: {{a: {value}}}}}"
+            );
+            self.write(&format!("{name}.yaml"), &text);
+        }
+
+        fn manifests(&self) -> Manifests {
+            let top = self.folder.path().canonicalize().unwrap();
+            Manifests::new(vec![top.join("m")], Some(top.join("applied.json")))
+        }
+
+        async fn maps(&self) -> Vec<String> {
+            let api: Api<k8s_openapi::api::core::v1::ConfigMap> =
+                Api::default_namespaced(self.client.clone());
+            let maps = api.list(&ListParams::default()).await.unwrap();
+            maps.into_iter().map(|map| format!("{} {:?}", map.metadata.name.unwrap(), map.data)).collect()
+        }
+    }
+
+    fn names(manifests: &Manifests) -> Vec<&str> {
+        manifests.applied.iter().map(|id| id.name.as_str()).collect()
+    }
+
+    #[tokio::test]
+    async fn what_is_gone_is_left_and_forgotten_but_not_while_something_cant_be_read() {
+        let bench = Bench::new().await;
+        bench.map("one", "x");
+        bench.map("two", "x");
+        let mut manifests = bench.manifests();
+        assert_eq!(manifests.round(&bench.applier).await, Round { objects: 2, faults: vec![] });
+        std::fs::remove_file(bench.folder.path().join("m/two.yaml")).unwrap();
+        bench.write("three.yaml", "a: [");
+        // Perhaps the broken file is where the second one has gone to.
+        let mut manifests = bench.manifests();
+        let round = manifests.round(&bench.applier).await;
+        assert_eq!((round.objects, round.faults.len()), (1, 1));
+        assert_eq!(names(&manifests), ["one", "two"]);
+        bench.map("three", "x");
+        assert!(manifests.round(&bench.applier).await.faults.is_empty());
+        assert_eq!(names(&manifests), ["one", "three"]);
+        assert_eq!(bench.maps().await.len(), 3, "nothing is deleted");
+    }
+
+    #[tokio::test]
+    async fn a_round_is_due_when_a_change_has_come_to_rest() {
+        let bench = Bench::new().await;
+        bench.map("one", "x");
+        let mut manifests = bench.manifests();
+        manifests.round(&bench.applier).await;
+        assert!(!manifests.is_due());
+        bench.map("one", "yy");
+        assert!(!manifests.is_due(), "it may still be changing");
+        bench.map("one", "zzz");
+        assert!(!manifests.is_due(), "it did change");
+        assert!(manifests.is_due());
+        assert!(bench.maps().await.join("").contains("\"x\""));
+        manifests.round(&bench.applier).await;
+        assert!(bench.maps().await.join("").contains("\"zzz\""));
+        assert!(!manifests.is_due());
+    }
+
+    #[tokio::test]
+    async fn a_file_that_a_value_comes_from_is_watched_too() {
+        let bench = Bench::new().await;
+        let source = bench.folder.path().join("value");
+        bench.write(
+            "s.yaml",
+            "{apiVersion: v1, kind: Secret, metadata: {name: s, annotations: {everleaf.dev/from-file: a=../value}}}",
+        );
+        let mut manifests = bench.manifests();
+        let round = manifests.round(&bench.applier).await;
+        assert!(
+            round.faults.join("").contains("annotation everleaf.dev/from-file, key a: can't read"),
+            "{round:?}"
+        );
+        std::fs::write(&source, "one").unwrap();
+        assert!(!manifests.is_due());
+        assert!(manifests.is_due());
+        assert!(manifests.round(&bench.applier).await.faults.is_empty());
+        assert!(!manifests.is_due());
+        std::fs::write(&source, "three").unwrap();
+        assert!(!manifests.is_due() && manifests.is_due());
+        assert!(Path::new(&source).exists());
+    }
+}
