@@ -4,6 +4,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
+use std::time::Duration;
 
 use serde_json::{Value, json};
 use tokio::sync::watch;
@@ -41,6 +42,7 @@ pub struct Builder {
     clock: Option<WallClock>,
     chance: Option<Chance>,
     authorize: Option<Authorize>,
+    bookmark_every: Option<Duration>,
 }
 
 impl std::fmt::Debug for Builder {
@@ -91,6 +93,13 @@ impl Builder {
         self
     }
 
+    /// Tells a watch this often which version it has reached; once a minute without.
+    #[must_use]
+    pub fn bookmarks_every(mut self, pause: Duration) -> Builder {
+        self.bookmark_every = Some(pause);
+        self
+    }
+
     /// Reads the store and builds the server.
     pub fn build(self) -> Result<Server, BuildError> {
         let registry = Registry::with(&self.definitions)?;
@@ -107,6 +116,7 @@ impl Builder {
             clock: self.clock.unwrap_or_else(clock::system),
             chance: self.chance.unwrap_or_else(chance::from_system),
             authorize: self.authorize.unwrap_or_else(allow_all),
+            bookmark_every: self.bookmark_every.unwrap_or(crate::watch::BOOKMARK_EVERY),
             closing: watch::Sender::new(false),
             collecting: AtomicBool::new(false),
             sweeping: AtomicBool::new(false),

@@ -8,6 +8,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use http::request::Parts;
 use http::{Method, Request, Response, header};
@@ -37,6 +38,8 @@ pub(crate) struct Api {
     pub(crate) authorize: Authorize,
     pub(crate) discovery: Discovery,
     pub(crate) openapi: OpenApi,
+    /// How often a watch is told the version it has reached.
+    pub(crate) bookmark_every: Duration,
     /// Turns true when watches must end.
     pub(crate) closing: watch::Sender<bool>,
     /// Whether the collector is at work.

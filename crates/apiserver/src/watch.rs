@@ -19,7 +19,7 @@ use crate::respond::{Look, list_meta, partial};
 use crate::selectors::Selector;
 use crate::server::Api;
 use crate::status::{Outcome, Rejection};
-use crate::store::{Change, Event, Snapshot, Stored};
+use crate::store::{Bell, Change, Event, Snapshot, Stored};
 use crate::table::table;
 use crate::write;
 
@@ -27,8 +27,8 @@ use crate::write;
 const BATCH: usize = 256;
 /// How many bytes are handed on at a time, about.
 const CHUNK: usize = 64 * 1024;
-/// How often a watch is told the version it has reached.
-const BOOKMARK_EVERY: Duration = Duration::from_secs(60);
+/// How often a watch is told the version it has reached, unless the server was built otherwise.
+pub(crate) const BOOKMARK_EVERY: Duration = Duration::from_secs(60);
 /// The shortest life of a watch that names none; it lives up to twice as long, so that not all end at once.
 const SHORTEST_LIFE: Duration = Duration::from_secs(30 * 60);
 /// What a bookmark carries at the end of the state.
@@ -48,7 +48,9 @@ struct Watcher {
     /// Everything up to this version was told.
     reached: u64,
     told: u64,
-    wake: Receiver<u64>,
+    wake: Bell,
+    /// How often it had rung before the history was last read.
+    rung: u64,
     closing: Receiver<bool>,
     next_bookmark: Instant,
     deadline: Instant,
@@ -95,8 +97,9 @@ pub(crate) fn watch(
         reached: if from_now { now } else { version },
         told: 0,
         wake,
+        rung: 0,
         closing: api.closing.subscribe(),
-        next_bookmark: start + BOOKMARK_EVERY,
+        next_bookmark: start + api.bookmark_every,
         deadline: start + life,
         with_columns: true,
         ended: false,
@@ -121,7 +124,7 @@ impl Watcher {
             let mut out = BytesMut::new();
             self.tell_state(&mut out);
             if out.is_empty() && self.initial.is_empty() {
-                self.wake.mark_unchanged();
+                self.rung = self.wake.rung();
                 let full = self.tell_changes(&mut out);
                 if out.is_empty() && !full && !self.ended {
                     self.wait(&mut out).await;
@@ -191,7 +194,7 @@ impl Watcher {
         let woken = tokio::select! {
             biased;
             () = closed(&mut self.closing) => Woken::End,
-            changed = self.wake.changed() => if changed.is_ok() { Woken::Changed } else { Woken::End },
+            () = self.wake.rings_after(self.rung) => Woken::Changed,
             () = tokio::time::sleep_until(timer) => {
                 if timer == self.deadline { Woken::End } else { Woken::Bookmark }
             }
@@ -209,7 +212,7 @@ impl Watcher {
     }
 
     fn bookmark(&mut self, initial_end: bool, out: &mut BytesMut) {
-        self.next_bookmark = Instant::now() + BOOKMARK_EVERY;
+        self.next_bookmark = Instant::now() + self.api.bookmark_every;
         self.told = self.reached;
         let mut meta = Map::new();
         meta.insert("resourceVersion".to_owned(), self.reached.to_string().into());

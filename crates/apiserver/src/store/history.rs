@@ -10,7 +10,7 @@ use super::Stored;
 /// How many changes a collection remembers.
 const MOST_EVENTS: usize = 16_384;
 /// How many bytes of replaced and deleted objects a collection remembers.
-const MOST_BYTES: usize = 8 * 1024 * 1024;
+const MOST_BYTES: usize = 4 * 1024 * 1024;
 
 /// What a change did.
 #[derive(Debug)]

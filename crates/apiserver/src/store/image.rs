@@ -6,9 +6,9 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::watch;
 use tokio::time::Instant;
 
+use super::bell::Bell;
 use super::history::{Change, Event, History};
 use super::stored::{Life, Stored};
 
@@ -55,7 +55,7 @@ pub(crate) struct Snapshot {
 struct Collection {
     objects: BTreeMap<Arc<str>, Arc<Stored>>,
     history: History,
-    wake: watch::Sender<u64>,
+    wake: Bell,
 }
 
 /// The objects of all collections.
@@ -78,7 +78,7 @@ impl Image {
         let empty = || Collection {
             objects: BTreeMap::new(),
             history: History::after(version),
-            wake: watch::Sender::new(version),
+            wake: Bell::default(),
         };
         Image {
             collections: (0..collections).map(|_| empty()).collect(),
@@ -181,8 +181,8 @@ impl Image {
     }
 
     /// Wakes at each change of a collection.
-    pub(crate) fn subscribe(&self, collection: usize) -> Option<watch::Receiver<u64>> {
-        self.collections.get(collection).map(|collection| collection.wake.subscribe())
+    pub(crate) fn subscribe(&self, collection: usize) -> Option<Bell> {
+        self.collections.get(collection).map(|collection| collection.wake.clone())
     }
 
     /// The objects that name this uid as an owner.
@@ -241,7 +241,7 @@ impl Image {
         collection.history.push(event.clone());
         self.reindex(at, &event);
         if let Some(collection) = self.collections.get(at) {
-            collection.wake.send_replace(version);
+            collection.wake.ring();
         }
     }
 

@@ -2,6 +2,7 @@
 //! A change is answered only after the store has it; changes that wait share a commit.
 //! A store knows rows, not Kubernetes.
 
+mod bell;
 mod history;
 mod image;
 mod memory;
@@ -12,6 +13,7 @@ mod stored;
 use bytes::Bytes;
 
 pub use self::redb::Redb;
+pub(crate) use bell::Bell;
 pub(crate) use history::{Change, Event};
 pub(crate) use image::{Chore, Expiry, Snapshot, Special};
 pub use memory::Memory;

@@ -6,12 +6,12 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use serde_json::Value;
-use tokio::sync::{oneshot, watch};
+use tokio::sync::oneshot;
 use tokio::time::Instant;
 
 use super::image::{Chore, Expiry, Image, Snapshot, Special, Spot};
 use super::stored::{Life, Stored};
-use super::{Event, Latency, RowChange, Store, StoreError};
+use super::{Bell, Event, Latency, RowChange, Store, StoreError};
 
 /// How many changes one commit takes at most.
 const MOST_IN_COMMIT: usize = 512;
@@ -171,7 +171,7 @@ impl Objects {
     }
 
     /// Wakes at each change of a collection.
-    pub(crate) fn subscribe(&self, collection: usize) -> Option<watch::Receiver<u64>> {
+    pub(crate) fn subscribe(&self, collection: usize) -> Option<Bell> {
         self.state().image.subscribe(collection)
     }
 

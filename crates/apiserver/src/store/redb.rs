@@ -18,7 +18,7 @@ const VERSION: &str = "version";
 /// Parts collection and key; in neither of them.
 const SEPARATOR: char = '\0';
 /// Reads come from the image in memory, so redb needs little.
-const CACHE: usize = 16 * 1024 * 1024;
+const CACHE: usize = 8 * 1024 * 1024;
 
 /// Keeps objects in one file.
 pub struct Redb {
