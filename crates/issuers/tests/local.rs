@@ -293,7 +293,7 @@ fn a_vault_spec_that_cant_work_says_what_is_wrong_with_it() {
         (vault(|vault| vault["auth"] = json!({})), "auth"),
         (vault(|vault| vault["auth"]["clientCertificate"] = json!({})), "one login method"),
         (vault(|vault| vault["auth"] = json!({"tokenSecretRef": {"name": ""}})), "tokenSecretRef.name"),
-        (vault(|vault| vault["auth"] = json!({"aws": {"role": "r"}})), "aws"),
+        (vault(|vault| vault["auth"] = json!({"aws": {"role": ""}})), "role"),
         (vault(|vault| vault["caBundle"] = "%%%".into()), "caBundle"),
         (vault(|vault| vault["clientCertSecretRef"] = json!({"name": "x"})), "clientKeySecretRef"),
         (vault(|vault| vault["serverName"] = "not a name".into()), "serverName"),
