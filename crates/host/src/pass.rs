@@ -90,7 +90,7 @@ pub(crate) async fn pass(host: &Host, job: &Job) -> Passed {
     match publish(&host.client, &object, job.stands.as_ref(), &told, now).await {
         Ok(()) => passed,
         Err(error) => {
-            warn!(certificate = %job.key, %error, "could not publish how the delivery went");
+            warn!(certificate = %job.key, says = words(&error), "could not publish how the delivery went");
             Passed {
                 again: passed.again.min(next_delay(Class::Transient, job.failed + 1, None, None, jitter)),
                 ..passed
@@ -105,6 +105,14 @@ fn tell(key: &Key, told: &Condition) {
     match reason {
         reason::WAITING => debug!(certificate = %key, reason, says, "files wait"),
         _ => warn!(certificate = %key, reason, says, "files not delivered"),
+    }
+}
+
+/// The API's own words, without the status object around them.
+fn words(error: &kube::Error) -> String {
+    match error {
+        kube::Error::Api(status) => status.message.clone(),
+        other => other.to_string(),
     }
 }
 
@@ -135,7 +143,9 @@ async fn deliver(host: &Host, job: &Job) -> Result<String, Trouble> {
     let secret = match secrets.get_opt(&job.secret).await {
         Ok(Some(secret)) => secret,
         Ok(None) => return fail(reason::WAITING, format!("Secret {} isn't there yet", job.secret)),
-        Err(error) => return fail(reason::UNREAD, format!("Secret {} can't be read: {error}", job.secret)),
+        Err(error) => {
+            return fail(reason::UNREAD, format!("Secret {} can't be read: {}", job.secret, words(&error)));
+        }
     };
     let material = match Material::read(secret.data.unwrap_or_default()) {
         Ok(material) => Arc::new(material),

@@ -190,3 +190,60 @@ fn a_signal_ends_it_with_success() {
     }
     assert!(temporary.path().join("data/store.redb").exists());
 }
+
+/// A small file system of its own; `None` where this machine doesn't let us have one.
+struct Small(std::path::PathBuf);
+
+impl Small {
+    fn mount(path: std::path::PathBuf) -> Option<Small> {
+        std::fs::create_dir(&path).unwrap();
+        let done = Command::new("mount")
+            .args(["-t", "tmpfs", "-o", "size=1m,mode=0700", "none"])
+            .arg(&path)
+            .output();
+        done.is_ok_and(|done| done.status.success()).then_some(Small(path))
+    }
+}
+
+impl Drop for Small {
+    fn drop(&mut self) {
+        let _ = Command::new("umount").arg("-l").arg(&self.0).output();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_full_disk_is_told_and_healed() {
+    let mut host = Host::new();
+    let Some(small) = Small::mount(host.path("data")) else { return };
+    host.manifest("issuer.yaml", ISSUER);
+    let certificate = |name: &str| {
+        format!(
+            "{{apiVersion: cert-manager.io/v1, kind: Certificate, metadata: {{name: web, annotations: {{everleaf.dev/files: '[{{directory: FILES/web}}]'}}}}, \
+             spec: {{secretName: web, dnsNames: [{name}], issuerRef: {{name: self}}, privateKey: {{algorithm: ECDSA}}}}}}\n"
+        )
+    };
+    host.manifest("web.yaml", &certificate("old.example"));
+    host.start().await;
+    host.await_files("web").await;
+    let names = || crate::files::pair(&host.path("files/web")).leaf.sans().dns.clone();
+    assert_eq!(names(), ["old.example"]);
+    let mut filler = std::fs::File::create(small.0.join("filler")).unwrap();
+    while std::io::Write::write_all(&mut filler, &[0; 4096]).is_ok() {}
+    drop(filler);
+    // A change larger than what room the store may still have in its own file.
+    let large = "x".repeat(900_000);
+    host.manifest(
+        "large.yaml",
+        &format!("{{apiVersion: v1, kind: ConfigMap, metadata: {{name: large}}, data: {{a: {large}}}}}\n"),
+    );
+    host.manifest("web.yaml", &certificate("new.example"));
+    until("the full disk is told", || {
+        host.log().contains("large.yaml, document 1: ConfigMap default/large: the change was not stored")
+    })
+    .await;
+    crate::files::pair(&host.path("files/web"));
+    std::fs::remove_file(host.path("manifests/large.yaml")).unwrap();
+    std::fs::remove_file(small.0.join("filler")).unwrap();
+    until("the new name is in place", || names() == ["new.example"]).await;
+    host.stop().await;
+}
