@@ -58,13 +58,15 @@ pub struct Candidate {
     fence: Fence,
     clock: Clock,
     seen: Option<(LeaseSpec, Instant)>,
+    /// The Lease as we wrote it last: while nobody else writes, renewing it needs no read.
+    written: Option<Lease>,
 }
 
 impl Candidate {
     /// A candidate over a client that isn't fenced.
     pub fn new(client: kube::Client, election: Election, fence: Fence, clock: Clock) -> Candidate {
         let leases = Api::namespaced(client, &election.namespace);
-        Candidate { election, leases, fence, clock, seen: None }
+        Candidate { election, leases, fence, clock, seen: None, written: None }
     }
 
     /// Waits until we hold the lease. Returns false if `stop` came first.
@@ -127,6 +129,12 @@ impl Candidate {
     }
 
     async fn try_once(&mut self) -> kube::Result<bool> {
+        // Our own last record stands unless somebody wrote since, and then the version says so.
+        if let Some(lease) = self.written.take()
+            && self.replace(&lease).await?
+        {
+            return Ok(true);
+        }
         let Some(lease) = self.leases.get_opt(&self.election.name).await? else {
             let created = self.leases.create(&PostParams::default(), &self.record(None)).await;
             return self.taken(created);
@@ -144,21 +152,24 @@ impl Candidate {
         if holder != self.election.identity && !is_free {
             return Ok(false);
         }
-        let replaced = self
-            .leases
-            .replace(&self.election.name, &PostParams::default(), &self.record(Some(&lease)))
-            .await;
+        self.replace(&lease).await
+    }
+
+    async fn replace(&mut self, lease: &Lease) -> kube::Result<bool> {
+        let record = self.record(Some(lease));
+        let replaced = self.leases.replace(&self.election.name, &PostParams::default(), &record).await;
         self.taken(replaced)
     }
 
-    /// A conflict means that another was quicker.
+    /// A conflict means that another was quicker; that it is gone, that somebody deleted it.
     fn taken(&mut self, answer: kube::Result<Lease>) -> kube::Result<bool> {
         match answer {
             Ok(lease) => {
-                self.seen = Some((lease.spec.unwrap_or_default(), Instant::now()));
+                self.seen = Some((lease.spec.clone().unwrap_or_default(), Instant::now()));
+                self.written = Some(lease);
                 Ok(true)
             }
-            Err(kube::Error::Api(status)) if status.code == 409 => Ok(false),
+            Err(kube::Error::Api(status)) if matches!(status.code, 404 | 409) => Ok(false),
             Err(error) => Err(error),
         }
     }
