@@ -1,7 +1,7 @@
 //! Measures the embedded API at what the operator asks of it: so many issuances, five writes each, over redb, with the
 //! watches that the operator has. `cargo run --release -p everleaf-apiserver --example issue -- 10000 32`
 
-#![allow(clippy::unwrap_used, clippy::print_stdout)]
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::print_stdout)]
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -42,7 +42,8 @@ async fn issue(server: &Server, number: usize) {
                 "cert-manager.io/private-key-secret-name": format!("{name}-k")}},
         "spec": {"issuerRef": {"name": "ca", "kind": "Issuer", "group": "cert-manager.io"}, "request": "Q".repeat(600)},
     });
-    let mut request = send(server, "POST", &format!("{REQUESTS}?fieldManager=m"), "application/json", &request).await;
+    let mut request =
+        send(server, "POST", &format!("{REQUESTS}?fieldManager=m"), "application/json", &request).await;
     let ready = |kind: &str| json!({"type": kind, "status": "True", "reason": "Issued", "message": "Certificate fetched from issuer successfully", "lastTransitionTime": "2026-01-01T00:00:00Z"});
     request["status"] = json!({"conditions": [ready("Approved"), ready("Ready")], "certificate": "Q".repeat(1200), "ca": "Q".repeat(900)});
     let path = format!("{REQUESTS}/{}/status?fieldManager=m", request["metadata"]["name"].as_str().unwrap());
@@ -57,7 +58,14 @@ async fn issue(server: &Server, number: usize) {
     send(server, "PATCH", &path, "application/apply-patch+yaml", &secret).await;
     let mut certificate = certificate;
     certificate["status"] = json!({"conditions": [ready("Ready")], "notAfter": "2026-04-01T00:00:00Z", "notBefore": "2026-01-01T00:00:00Z", "renewalTime": "2026-03-01T00:00:00Z", "revision": 1});
-    send(server, "PUT", &format!("{CERTIFICATES}/{name}/status?fieldManager=m"), "application/json", &certificate).await;
+    send(
+        server,
+        "PUT",
+        &format!("{CERTIFICATES}/{name}/status?fieldManager=m"),
+        "application/json",
+        &certificate,
+    )
+    .await;
     let event = json!({
         "apiVersion": "events.k8s.io/v1", "kind": "Event", "metadata": {"name": format!("{name}.1")},
         "eventTime": "2026-01-01T00:00:00.000000Z", "reportingController": "cert-manager", "reportingInstance": "x", "action": "Issuing",
@@ -68,7 +76,9 @@ async fn issue(server: &Server, number: usize) {
 }
 
 async fn watch(server: Server, path: &str, accept: &'static str, seen: Arc<AtomicUsize>) {
-    let request = Request::builder().uri(format!("{path}?watch=1&allowWatchBookmarks=true")).header(header::ACCEPT, accept);
+    let request = Request::builder()
+        .uri(format!("{path}?watch=1&allowWatchBookmarks=true"))
+        .header(header::ACCEPT, accept);
     let request = request.body(Full::new(Bytes::new())).unwrap();
     let mut body = server.clone().call(request).await.unwrap().into_body();
     tokio::spawn(async move {
@@ -97,7 +107,8 @@ fn cpu() -> u64 {
 #[tokio::main(flavor = "multi_thread", worker_threads = 2)]
 async fn main() {
     let arguments: Vec<usize> = std::env::args().skip(1).filter_map(|text| text.parse().ok()).collect();
-    let (count, writers) = (arguments.first().copied().unwrap_or(1000), arguments.get(1).copied().unwrap_or(32));
+    let (count, writers) =
+        (arguments.first().copied().unwrap_or(1000), arguments.get(1).copied().unwrap_or(32));
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("store.redb");
     let build = || {
@@ -119,7 +130,11 @@ async fn main() {
     };
     use futures::StreamExt;
     futures::stream::iter(0..count).map(create).buffer_unordered(writers).collect::<Vec<()>>().await;
-    println!("{count} certificates created: {:.0}/s, {} MiB", count as f64 / start.elapsed().as_secs_f64(), memory());
+    println!(
+        "{count} certificates created: {:.0}/s, {} MiB",
+        count as f64 / start.elapsed().as_secs_f64(),
+        memory()
+    );
     let seen = Arc::new(AtomicUsize::new(0));
     for (path, accept) in [
         (CERTIFICATES, "application/json"),
@@ -148,5 +163,10 @@ async fn main() {
     tokio::time::sleep(std::time::Duration::from_millis(300)).await;
     let start = Instant::now();
     let server = build();
-    println!("started again in {:.2} s with {} secrets, {} MiB", start.elapsed().as_secs_f64(), server.count("", "v1", "secrets"), memory());
+    println!(
+        "started again in {:.2} s with {} secrets, {} MiB",
+        start.elapsed().as_secs_f64(),
+        server.count("", "v1", "secrets"),
+        memory()
+    );
 }

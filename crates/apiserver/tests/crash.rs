@@ -52,7 +52,11 @@ async fn write_round(server: &Server, name: &str) {
     let path = format!("{MAPS}/{name}");
     for number in 0..4 {
         let (method, path, body) = match number {
-            0 => ("POST", MAPS, json!({"metadata": {"name": name}, "data": {"n": "0", "fill": "x".repeat(500)}})),
+            0 => (
+                "POST",
+                MAPS,
+                json!({"metadata": {"name": name}, "data": {"n": "0", "fill": "x".repeat(500)}}),
+            ),
             number => ("PATCH", path.as_str(), json!({"data": {"n": number.to_string()}})),
         };
         acknowledge(ask(server, method, path, body).await, &format!("put {name} {number}")).await;
@@ -109,7 +113,8 @@ async fn check(file: &Path, acknowledged: &Acknowledged) {
         match number {
             // One more change may have lasted without being acknowledged.
             Some(number) => {
-                let lasted = there.is_none_or(|there| there >= number) && (there.is_some() || name.ends_with('3'));
+                let lasted =
+                    there.is_none_or(|there| there >= number) && (there.is_some() || name.ends_with('3'));
                 assert!(lasted, "{name} was acknowledged at {number}, found at {there:?}");
             }
             None => assert_eq!(there, None, "{name} came back"),
@@ -128,7 +133,11 @@ async fn killed_fifty_times_under_load_nothing_acknowledged_is_lost() {
         let mut writer = start_writer(&file, "");
         let mut lines = BufReader::new(writer.stdout.take().unwrap()).lines();
         // It dies somewhere in the middle of the next few hundred changes, or of its start.
-        let after = (seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(kill.wrapping_mul(1_442_695_040_888_963_407)) >> 33) % 250;
+        let after = (seed
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(kill.wrapping_mul(1_442_695_040_888_963_407))
+            >> 33)
+            % 250;
         for _ in 0..after {
             note(&mut acknowledged, &lines.next().unwrap().unwrap());
         }

@@ -132,7 +132,10 @@ async fn a_store_that_fails_is_told_and_changes_nothing() {
         assert_eq!(answer["reason"], "InternalError");
     }
     assert_eq!(names(&server).await, ["a"]);
-    assert_eq!(ask(&server, "GET", &format!("{MAPS}/a"), Value::Null).await.1["metadata"]["labels"], Value::Null);
+    assert_eq!(
+        ask(&server, "GET", &format!("{MAPS}/a"), Value::Null).await.1["metadata"]["labels"],
+        Value::Null
+    );
 
     store.set(|mood| mood.fails = false);
     assert_eq!(ask(&server, "POST", MAPS, map("b")).await.0, 201);

@@ -282,7 +282,10 @@ impl Pass<'_> {
         let recorded = status.last_failure.is_some_and(|at| ending.at <= at);
         // A denial is told whenever it carries whatever date: approvers stamp it themselves.
         let asked_anew = ending.reason == request_reason::FAILED
-            && status.issuing.as_ref().is_some_and(|(condition, since)| condition.holds && ending.at < *since);
+            && status
+                .issuing
+                .as_ref()
+                .is_some_and(|(condition, since)| condition.holds && ending.at < *since);
         recorded || asked_anew
     }
 

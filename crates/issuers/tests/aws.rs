@@ -1,6 +1,6 @@
 //! AWS IAM login against the practice Vault, whose stand-in STS checks every signature, and a stand-in for AWS's own addresses.
 //! Row L12 of vault-issuer 6, and L13 for this method. Nothing leaves the process.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
+#![allow(clippy::type_complexity, clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};

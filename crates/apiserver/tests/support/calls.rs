@@ -14,7 +14,13 @@ pub const MERGE: &str = "application/merge-patch+json";
 pub const MAPS: &str = "/api/v1/namespaces/default/configmaps";
 
 /// The code and the body of an answer.
-pub async fn call(server: &Server, method: &str, path: &str, media: &str, body: impl Into<Bytes>) -> (u16, Bytes) {
+pub async fn call(
+    server: &Server,
+    method: &str,
+    path: &str,
+    media: &str,
+    body: impl Into<Bytes>,
+) -> (u16, Bytes) {
     let request = Request::builder().method(method).uri(path).header(header::CONTENT_TYPE, media);
     let request = request.body(Full::new(body.into())).unwrap();
     let response = server.clone().call(request).await.unwrap();
