@@ -516,6 +516,56 @@ async fn a_certificate_asked_for_by_hand_is_issued_anew() {
     assert_none(&validate(&space, &ca, "web", "asked for by hand").await);
 }
 
+#[tokio::test]
+#[ignore = "needs real servers: cargo xtask test"]
+async fn conditions_of_others_survive_ours() {
+    let (_, space, _) = with_ca().await;
+    issue(&space, makers::certificate("web")).await;
+    let theirs = says("Theirs", "True", "Custom");
+    for (kind, name) in [("Certificate", "web"), ("Issuer", "issuer")] {
+        let object = space.get(kind, name).await;
+        let mut conditions = object["status"]["conditions"].as_array().unwrap().clone();
+        conditions.push(theirs.clone());
+        space.merge_status(kind, name, json!({ "conditions": conditions })).await;
+    }
+    space.merge("Certificate", "web", json!({"spec": {"dnsNames": ["other.example"]}})).await;
+    revision(&space, "web", 2).await;
+    // Another Secret of the same root: the issuer is looked at anew, and its condition written for the new generation.
+    let pair = space.get("Secret", "issuer-ca").await;
+    let text = |key: &str| String::from_utf8(data(&pair, key)).unwrap();
+    space.apply(issuers::pair_secret("moved", &text("tls.crt"), &text("tls.key"))).await;
+    space.merge("Issuer", "issuer", json!({"spec": {"ca": {"secretName": "moved"}}})).await;
+    let seen =
+        |issuer: &Value| condition(issuer, "Ready")["observedGeneration"] == issuer["metadata"]["generation"];
+    space.until("Issuer", "issuer", "looked at", seen).await;
+    for (kind, name) in [("Certificate", "web"), ("Issuer", "issuer")] {
+        assert_eq!(condition(&space.get(kind, name).await, "Theirs"), theirs, "{kind}");
+    }
+}
+
+/// One that has just signed isn't looked at for a while; but that is no word about another spec, or another Secret.
+#[tokio::test]
+#[ignore = "needs real servers: cargo xtask test"]
+async fn an_issuer_that_has_just_signed_is_told_at_once_when_its_spec_or_its_secret_is_of_no_use() {
+    let (_, space, _) = with_ca().await;
+    let not_ready = |issuer: &Value| {
+        let ready = condition(issuer, "Ready");
+        ready["status"] == "False" && ready["observedGeneration"] == issuer["metadata"]["generation"]
+    };
+    issue(&space, makers::certificate("one")).await;
+    space.merge("Issuer", "issuer", json!({"spec": {"ca": {"secretName": "nowhere"}}})).await;
+    let told = space.until("Issuer", "issuer", "told of its spec", not_ready).await;
+    assert_eq!(condition(&told, "Ready")["reason"], "ErrGetKeyPair");
+    assert!(text(&condition(&told, "Ready"), "/message").contains("nowhere"), "{told}");
+
+    space.merge("Issuer", "issuer", json!({"spec": {"ca": {"secretName": "issuer-ca"}}})).await;
+    issuers::ready(&space, Scope::Namespace, "issuer").await;
+    issue(&space, makers::certificate("two")).await;
+    space.merge("Secret", "issuer-ca", json!({"data": {"tls.crt": encoded("no certificate")}})).await;
+    let told = space.until("Issuer", "issuer", "told of its Secret", not_ready).await;
+    assert!(text(&condition(&told, "Ready"), "/message").contains("issuer-ca"), "{told}");
+}
+
 /// A Certificate of an issuer that is no business of ours: the test answers its requests.
 fn external(name: &str) -> Maker {
     makers::certificate(name)

@@ -150,7 +150,9 @@ async fn look(context: &Arc<Context>, record: &IssuerRecord, lane: &Lane, issuer
 async fn sick(context: &Arc<Context>, record: &IssuerRecord, lane: &Lane, failure: &Failure) {
     let failures = context.looks.count(&record.id);
     warn!(issuer = %record.id, class = %failure.class, code = failure.code, says = %failure.says, failures, "an issuer does not work");
+    // A Ready that tells of an earlier spec is no promise for this one.
     if record.ready != Readiness::True
+        || !record.is_told()
         || failures >= everleaf_core::pace::SICK_AFTER_FAILURES
         || lane.trouble().is_some()
     {

@@ -327,8 +327,10 @@ impl Lane {
 }
 
 impl State {
-    /// The spec or the credentials changed for the better, as far as we know: everyone may try at once, counted anew.
+    /// The spec or the credentials changed for the better, as far as we know: everyone may try at once, counted anew. What worked before
+    /// says nothing of what is there now.
     fn start_over(&mut self, now: Moment) {
+        self.succeeded = None;
         self.pace.nudge(now);
         self.line.forget_refusals();
         self.line.gather();

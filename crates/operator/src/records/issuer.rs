@@ -1,6 +1,7 @@
 //! The record of an Issuer or ClusterIssuer: its spec, whether that can be used, and its status. It calls nobody.
 
 use everleaf_api as api;
+use everleaf_api::condition::find;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 
 use super::Readiness;
@@ -115,6 +116,12 @@ impl IssuerRecord {
             resource_version: meta.resource_version.unwrap_or_default(),
             generation: meta.generation.unwrap_or_default(),
         }
+    }
+
+    /// Whether its Ready condition tells of this spec, and not of an earlier one.
+    pub fn is_told(&self) -> bool {
+        let ready = find(&self.raw_status.conditions, "Ready");
+        ready.is_some_and(|ready| ready.observed_generation == Some(self.generation))
     }
 
     /// It as the subject of an event.
