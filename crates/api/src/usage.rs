@@ -1,5 +1,5 @@
 //! Key usages: the words of the API, and what they are in `core`.
-//! Unknown words stay readable as written; only [`crate::wanted`] and the validation refuse them.
+//! Unknown words stay readable as written; only [`crate::wanted()`] and the validation refuse them.
 
 use everleaf_core::wanted::Usage;
 

@@ -1,5 +1,5 @@
 //! `Certificate`: the wish for a key and a certificate in a Secret, and what became of it.
-//! The spec is held as it was written; what it means is worked out by [`crate::wanted`].
+//! The spec is held as it was written; what it means is worked out by [`crate::wanted()`].
 //! Rare and big parts are boxed: ten thousand Certificates live in the cache.
 
 mod key;

@@ -1,5 +1,5 @@
 //! What the webhook refuses: rules over whole specs of CertificateRequests and issuers (certificate-lifecycle 1.7).
-//! The rules for Certificates are in [`crate::wanted`], where a spec without faults becomes a `Wanted`.
+//! The rules for Certificates are in [`crate::wanted()`], where a spec without faults becomes a `Wanted`.
 //! Rules only look; none changes an object.
 
 mod acme;
