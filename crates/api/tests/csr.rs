@@ -56,6 +56,49 @@ fn a_request_agrees_with_its_csr() {
     }
 }
 
+/// What we ask for ourselves is never refused by our own rules: all usages alone, in pairs, and in both orders.
+#[test]
+fn every_csr_of_a_certificate_agrees_with_its_request() {
+    let names = [
+        "signing",
+        "digital signature",
+        "content commitment",
+        "key encipherment",
+        "key agreement",
+        "data encipherment",
+        "cert sign",
+        "crl sign",
+        "encipher only",
+        "decipher only",
+        "any",
+        "server auth",
+        "client auth",
+        "code signing",
+        "email protection",
+        "s/mime",
+        "ipsec end system",
+        "ipsec tunnel",
+        "ipsec user",
+        "timestamping",
+        "ocsp signing",
+        "microsoft sgc",
+        "netscape sgc",
+    ];
+    let mut lists: Vec<Value> = vec![json!(null), json!([]), json!(names)];
+    for one in &names {
+        lists.push(json!([one]));
+        lists.extend(names.iter().map(|other| json!([one, other])));
+    }
+    let key = key();
+    for usages in lists {
+        for is_ca in [false, true] {
+            let spec = json!({ "usages": usages, "isCA": is_ca });
+            let csr = Csr::build(&wanted(&certificate(&spec)).unwrap(), &key).unwrap();
+            assert_eq!(faults(&spec, &csr), Vec::<String>::new(), "{spec}");
+        }
+    }
+}
+
 #[test]
 fn a_request_that_differs_from_its_csr_is_refused() {
     let differing = [

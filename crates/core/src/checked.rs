@@ -3,7 +3,7 @@
 
 use jiff::Timestamp;
 
-use crate::x509::{Chain, Names, PublicKey};
+use crate::x509::{Chain, Names, PemLimits, PublicKey};
 
 /// A certificate that fits its key, carries the names asked for, and is alive. The only thing that may be written to a Secret.
 #[derive(Debug, Clone)]
@@ -34,6 +34,14 @@ pub enum Flaw {
     /// A certificate of the chain did not sign the one before it.
     #[error("the chain is broken: certificate {0} was not signed by the one after it")]
     BrokenChain(usize),
+    /// The chain is longer than what anybody reads back.
+    #[error("the chain is {found} bytes long, more than the limit of {limit}")]
+    TooLong {
+        /// Bytes of PEM.
+        found: usize,
+        /// How many there may be.
+        limit: usize,
+    },
 }
 
 impl Checked {
@@ -56,6 +64,10 @@ impl Checked {
         let missing = missing_names(names, leaf.sans());
         if !missing.is_empty() {
             return Err(Flaw::LacksNames(missing));
+        }
+        let (found, limit) = (chain.to_pem().len(), PemLimits::DEFAULT.chain);
+        if found > limit {
+            return Err(Flaw::TooLong { found, limit });
         }
         let links = chain.certificates.iter().zip(chain.certificates.iter().skip(1));
         if let Some(broken) = links.into_iter().position(|(child, parent)| !child.was_signed_by(parent)) {

@@ -47,6 +47,8 @@ pub enum Approver {
 pub enum IssuerFacts {
     /// There is no such issuer.
     Missing,
+    /// Its group is ours, its kind is none of ours.
+    UnknownKind,
     /// Its spec names no type.
     NoType,
     /// Its type is signed by another controller (`--controllers`), or by none.
@@ -107,10 +109,9 @@ pub fn decide_request(
     if !is_open || facts.has_certificate {
         return RequestStep::Ignore;
     }
-    if !facts.approved && !approve {
-        return RequestStep::AwaitApproval(approver);
-    }
     match issuer {
+        IssuerFacts::UnknownKind => unknown_kind(approve, issuer_name),
+        _ if !facts.approved && !approve => RequestStep::AwaitApproval(approver),
         IssuerFacts::NotOurs => only_approve,
         IssuerFacts::Missing => RequestStep::TellPending {
             approve,
@@ -132,5 +133,17 @@ pub fn decide_request(
             message: format!("Referenced {issuer_name} can't be used: {why}. Someone must mend the issuer."),
         },
         IssuerFacts::Usable => RequestStep::Sign { approve },
+    }
+}
+
+/// Nobody signs for it, and nobody can be given the right to approve it: that is told before approval is waited for.
+fn unknown_kind(approve: bool, issuer_name: &str) -> RequestStep {
+    RequestStep::TellPending {
+        approve,
+        reason: "IssuerNotFound",
+        message: format!(
+            "Referenced {issuer_name} not found: spec.issuerRef.kind must be Issuer or ClusterIssuer, or spec.issuerRef.group that of \
+             another issuer. The request must be made anew."
+        ),
     }
 }

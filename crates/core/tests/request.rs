@@ -64,6 +64,7 @@ fn requests_of_foreign_groups_are_approved_as_the_peer_does_and_never_signed() {
 fn an_issuer_that_is_missing_or_unusable_is_told_and_waited_for() {
     let cases = [
         (IssuerFacts::Missing, "IssuerNotFound"),
+        (IssuerFacts::UnknownKind, "IssuerNotFound"),
         (IssuerFacts::NoType, "IssuerTypeMissing"),
         (IssuerFacts::Unusable("spec.vault.server is empty".into()), "IssuerNotReady"),
     ];
@@ -72,6 +73,18 @@ fn an_issuer_that_is_missing_or_unusable_is_told_and_waited_for() {
             RequestStep::TellPending { approve: true, reason, message } => {
                 assert_eq!(reason, expected);
                 assert!(message.contains("Issuer \"ca\""), "{message}");
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+#[test]
+fn a_kind_that_nobody_knows_is_told_even_where_nobody_may_approve() {
+    for approver in [Approver::Off, Approver::Forbidden] {
+        match decide(OPEN, approver, &IssuerFacts::UnknownKind) {
+            RequestStep::TellPending { approve: false, message, .. } => {
+                assert!(message.contains("spec.issuerRef.kind"), "{message}");
             }
             other => panic!("{other:?}"),
         }

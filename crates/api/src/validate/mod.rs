@@ -10,7 +10,9 @@ mod request;
 mod vault;
 
 pub use issuer::{issuer_warnings, validate_issuer};
-pub use request::{validate_csr, validate_request, validate_request_conditions, validate_request_update};
+pub use request::{
+    csr_faults, validate_csr, validate_request, validate_request_conditions, validate_request_update,
+};
 
 use everleaf_core::x509::Certificate;
 

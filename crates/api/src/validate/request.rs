@@ -1,6 +1,7 @@
 //! Rules for CertificateRequests: what one may ask for, and that nothing about it changes later.
 //! The rules over the CSR take a parsed one; whoever decodes it reports when it can't be decoded.
 
+use everleaf_core::wanted::Usage;
 use everleaf_core::x509::{Csr, Oid, effective};
 
 use super::{Faults, issuer_reference};
@@ -40,18 +41,22 @@ pub fn validate_request(spec: &CertificateRequestSpec) -> Vec<FieldError> {
 /// The faults of the CSR in a CertificateRequest: a signature that doesn't verify, a CA bit or usages that differ from
 /// those of the spec. A CSR without basic constraints or usages asks for nothing, and agrees with everything.
 pub fn validate_csr(spec: &CertificateRequestSpec, csr: &Csr) -> Vec<FieldError> {
+    csr_faults(spec.is_ca.unwrap_or(false), &usage::usages(&spec.usages), csr)
+}
+
+/// The same for a spec of which only these parts are at hand.
+pub fn csr_faults(is_ca: bool, usages: &[Usage], csr: &Csr) -> Vec<FieldError> {
     let mut faults = Vec::new();
     if let Err(error) = csr.verify() {
         faults.push(FieldError::invalid(REQUEST, "<csr>", error.to_string()));
     }
-    let is_ca = spec.is_ca.unwrap_or(false);
     if let Some(asked) = csr.ca_bit()
         && asked != is_ca
     {
         let detail = format!("the CSR asks for CA={asked}, spec.isCA is {is_ca}; they must agree");
         faults.push(FieldError::invalid(REQUEST, "<csr>", detail));
     }
-    let (bits, ext) = effective(&usage::usages(&spec.usages), is_ca);
+    let (bits, ext) = effective(usages, is_ca);
     if csr.key_usage().is_none() && csr.ext_key_usages().is_none() {
         return faults;
     }

@@ -92,7 +92,7 @@ async fn pass(context: &Arc<Context>, key: &Key) -> kube::Result<()> {
 }
 
 fn issuer_facts(context: &Context, id: Option<&IssuerId>) -> IssuerFacts {
-    let Some(id) = id else { return IssuerFacts::Missing };
+    let Some(id) = id else { return IssuerFacts::UnknownKind };
     let unusable = context.lanes.open(id).and_then(|lane| lane.unusable());
     let state = context.world.look();
     let Some(record) = state.issuer(id) else { return IssuerFacts::Missing };

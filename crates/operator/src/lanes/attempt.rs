@@ -29,11 +29,11 @@ pub(super) async fn run(lane: Arc<Lane>, context: Arc<Context>, start: Start) {
         lane.given_back(ticket);
         return lane.finish(&job);
     };
-    let csr = match record.csr() {
+    let csr = match record.sound_csr() {
         Ok(csr) => csr,
         Err(why) => {
             lane.given_back(ticket);
-            let failure = unreadable(&why);
+            let failure = unsound(&why);
             return end_at_once(&lane, &context, &record, &job, failure).await;
         }
     };
@@ -65,7 +65,12 @@ impl Attempt<'_> {
             Ok(key) => key,
             Err(failure) => {
                 self.lane.given_back(self.ticket);
-                return self.retry(failure, None).await;
+                return match failure.finality {
+                    Finality::AtOnce => {
+                        end_at_once(self.lane, self.context, self.record, &self.job, failure).await
+                    }
+                    Finality::WhenProved | Finality::Never => self.retry(failure, None).await,
+                };
             }
         };
         let answer = self.ask(csr, key.as_deref()).await;
@@ -232,11 +237,11 @@ async fn end_at_once(
     lane.finish(job);
 }
 
-fn unreadable(why: &str) -> Failure {
+fn unsound(why: &str) -> Failure {
     Failure {
         class: Class::Request,
         call: Call::Sign,
-        code: "UnreadableCsr",
+        code: "UnsoundRequest",
         says: Says::new(why),
         retry_after: None,
         blame: Blame::Request,
@@ -254,6 +259,7 @@ fn flawed(flaw: &Flaw) -> Failure {
             Flaw::Expired(_) | Flaw::NoLife { .. } => "DeadCertificate",
             Flaw::LacksNames(_) => "LacksNames",
             Flaw::BrokenChain(_) => "BrokenChain",
+            Flaw::TooLong { .. } => "ChainTooLong",
         },
         says: Says::new(&flaw.to_string()),
         retry_after: None,

@@ -136,18 +136,13 @@ impl IssuerRecord {
 }
 
 fn invalid(kind: IssuerType, spec: &api::IssuerSpec) -> Option<String> {
-    match kind {
-        IssuerType::Acme => {
-            return Some("ACME issuers are not supported yet; the spec is kept as it is".to_owned());
-        }
-        IssuerType::Venafi => {
-            return Some("Venafi issuers are not supported; the spec is kept as it is".to_owned());
-        }
-        _ => {}
-    }
     let errors = api::validate::validate_issuer(spec);
-    if errors.is_empty() {
-        return None;
+    match kind {
+        _ if !errors.is_empty() => {
+            Some(errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))
+        }
+        IssuerType::Acme => Some("ACME issuers are not supported yet; the spec is kept as it is".to_owned()),
+        IssuerType::Venafi => Some("Venafi issuers are not supported; the spec is kept as it is".to_owned()),
+        _ => None,
     }
-    Some(errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))
 }

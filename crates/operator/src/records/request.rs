@@ -48,6 +48,8 @@ pub struct RequestRecord {
     pub is_ca: bool,
     /// The usages asked for.
     pub usages: Vec<Usage>,
+    /// What is wrong with its spec, the CSR apart.
+    pub faults: Option<String>,
     /// What decides what is done with it.
     pub facts: RequestFacts,
     /// The message of `Ready=False/Pending`.
@@ -68,7 +70,8 @@ impl RequestRecord {
             owners.into_iter().find(|owner| owner.controller == Some(true) && owner.kind == "Certificate");
         let issuer = api::references::issuer_ref(&spec.issuer_ref);
         RequestRecord {
-            facts: status::request_facts(&raw_status, issuer.is_builtin()),
+            faults: told(&api::validate::validate_request(&spec)),
+            facts: status::request_facts(&raw_status, issuer.group() == IssuerRef::GROUP),
             told: status::pending_message(&raw_status),
             owner_uid: owner.map(|owner| owner.uid.clone()),
             owner_name: owner.map(|owner| owner.name.clone()),
@@ -107,6 +110,19 @@ impl RequestRecord {
     /// Its CSR, parsed.
     pub fn csr(&self) -> Result<Csr, String> {
         Csr::from_pem(self.csr_pem.as_bytes()).map_err(|error| error.to_string())
+    }
+
+    /// Its CSR, if spec and CSR are as the rules want them: the peer's webhook lets nothing else in, but there may be none. Else what is
+    /// wrong, by field.
+    pub fn sound_csr(&self) -> Result<Csr, String> {
+        if let Some(faults) = &self.faults {
+            return Err(faults.clone());
+        }
+        let csr = self.csr().map_err(|why| format!("spec.request: {why}"))?;
+        match told(&api::validate::csr_faults(self.is_ca, &self.usages, &csr)) {
+            None => Ok(csr),
+            Some(faults) => Err(faults),
+        }
     }
 
     /// It as the core sees it.
@@ -166,4 +182,9 @@ impl RequestRecord {
             uid: self.uid.clone(),
         }
     }
+}
+
+fn told(faults: &[api::FieldError]) -> Option<String> {
+    let told = faults.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ");
+    (!told.is_empty()).then_some(told)
 }
