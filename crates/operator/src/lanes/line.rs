@@ -174,7 +174,7 @@ impl Line {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used)]
+    #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
     use everleaf_core::failure::{
         Blame, Call, Class, ConnectionId, Failure, Finality, Says, Sighting, TokenNumber,
     };
