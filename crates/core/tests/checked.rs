@@ -1,7 +1,6 @@
 //! What is wrong with a signed answer: each flaw alone.
 #![allow(clippy::unwrap_used)]
 
-#[allow(dead_code, reason = "each test binary uses a part of it")]
 mod makers;
 
 use everleaf_core::checked::{Checked, Flaw};
