@@ -35,69 +35,90 @@ fn merge_value(schema: Option<&Schema>, value: &mut Value, patch: &Value) -> Out
     }
 }
 
+/// What a patch says about a map as a whole.
+enum Whole {
+    Merge,
+    Replace,
+    Delete,
+}
+
+fn whole(patch: &Map<String, Value>) -> Outcome<Whole> {
+    match patch.get(DIRECTIVE).map(|directive| directive.as_str().unwrap_or_default()) {
+        None | Some("merge") => Ok(Whole::Merge),
+        Some("replace") => Ok(Whole::Replace),
+        Some("delete") => Ok(Whole::Delete),
+        Some(other) => {
+            let keys: Vec<String> = patch.keys().cloned().collect();
+            Err(Rejection::bare(format!("unknown patch type: {other} in map: {}", keys.join(", "))))
+        }
+    }
+}
+
 fn merge_map(
     schema: Option<&Schema>,
     map: &mut Map<String, Value>,
     patch: &Map<String, Value>,
 ) -> Outcome<()> {
-    match patch.get(DIRECTIVE).map(|directive| directive.as_str().unwrap_or_default()) {
-        None | Some("merge") => {}
-        Some("replace") => {
-            *map = patch
-                .iter()
-                .filter(|(key, _)| *key != DIRECTIVE)
-                .map(|(k, v)| (k.clone(), v.clone()))
-                .collect();
+    match whole(patch)? {
+        Whole::Merge => {}
+        Whole::Replace => {
+            let kept = patch.iter().filter(|(key, _)| *key != DIRECTIVE);
+            *map = kept.map(|(key, value)| (key.clone(), value.clone())).collect();
             return Ok(());
         }
-        Some("delete") => {
+        Whole::Delete => {
             map.clear();
             return Ok(());
-        }
-        Some(other) => {
-            let map: Vec<String> = patch.keys().cloned().collect();
-            return Err(Rejection::bare(format!("unknown patch type: {other} in map: {}", map.join(", "))));
         }
     }
     if let Some(keep) = patch.get(RETAIN).and_then(Value::as_array) {
         map.retain(|key, _| keep.iter().any(|kept| kept == key));
     }
     let before = map.clone();
-    for (key, list) in patch {
-        let named =
+    for (key, gone) in patch {
+        let items =
             key.strip_prefix(DELETE_FROM).and_then(|name| map.get_mut(name)).and_then(Value::as_array_mut);
-        if let (Some(items), Some(gone)) = (named, list.as_array()) {
-            items.retain(|item| !gone.contains(item));
+        if let (Some(items), Some(gone)) = (items, gone.as_array()) {
+            let gone = places(None, gone);
+            items.retain(|item| !gone.contains_key(&item.to_string()));
         }
     }
     for (key, value) in patch.iter().filter(|(key, _)| !key.starts_with('$')) {
-        let below = schema.and_then(|schema| schema.field(key).0);
-        match (value, map.get_mut(key)) {
-            (Value::Null, _) => {
-                map.remove(key);
-            }
-            (Value::Array(patch), Some(Value::Array(items))) if below.is_some_and(|schema| schema.merges) => {
-                merge_list(below, items, patch)?;
-                if let Some(Value::Array(old)) = before.get(key) {
-                    put_in_order(below.and_then(|schema| schema.merge_key.as_deref()), old, items, patch);
-                }
-            }
-            (value, Some(old)) => merge_value(below, old, value)?,
-            (value, None) => {
-                let mut new = Value::Null;
-                merge_value(below, &mut new, value)?;
-                map.insert(key.clone(), new);
-            }
-        }
+        merge_entry(schema.and_then(|schema| schema.field(key).0), map, key, value, before.get(key))?;
     }
     for (key, order) in patch {
-        if let (Some(name), Some(order)) = (key.strip_prefix(ORDER), order.as_array()) {
-            let merge_key =
-                schema.and_then(|schema| schema.field(name).0).and_then(|s| s.merge_key.as_deref());
-            if let Some(items) = map.get_mut(name).and_then(Value::as_array_mut) {
-                let before = before.get(name).and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
-                put_in_order(merge_key, before, items, order);
+        let Some((name, order)) = key.strip_prefix(ORDER).zip(order.as_array()) else { continue };
+        let merge_key = schema.and_then(|schema| schema.field(name).0).and_then(|s| s.merge_key.as_deref());
+        if let Some(items) = map.get_mut(name).and_then(Value::as_array_mut) {
+            let before = before.get(name).and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
+            put_in_order(merge_key, before, items, order);
+        }
+    }
+    Ok(())
+}
+
+fn merge_entry(
+    schema: Option<&Schema>,
+    map: &mut Map<String, Value>,
+    key: &str,
+    value: &Value,
+    before: Option<&Value>,
+) -> Outcome<()> {
+    match (value, map.get_mut(key)) {
+        (Value::Null, _) => {
+            map.remove(key);
+        }
+        (Value::Array(patch), Some(Value::Array(items))) if schema.is_some_and(|schema| schema.merges) => {
+            merge_list(schema, items, patch)?;
+            if let Some(Value::Array(old)) = before {
+                put_in_order(schema.and_then(|schema| schema.merge_key.as_deref()), old, items, patch);
             }
+        }
+        (value, Some(old)) => merge_value(schema, old, value)?,
+        (value, None) => {
+            let mut new = Value::Null;
+            merge_value(schema, &mut new, value)?;
+            map.insert(key.to_owned(), new);
         }
     }
     Ok(())

@@ -2,6 +2,8 @@
 //! change in an update.
 //! The rules are those of Kubernetes; the explanations are our own words.
 
+use std::collections::BTreeSet;
+
 use serde_json::{Value, json};
 
 use crate::kinds::{Resource, Role};
@@ -95,7 +97,7 @@ pub(super) fn change_faults(old: &Value, new: &Value) -> Vec<Cause> {
         }
     }
     if object::is_deleting(old) {
-        let had: Vec<&str> = object::finalizers(old).collect();
+        let had: BTreeSet<&str> = object::finalizers(old).collect();
         let new: Vec<String> =
             object::finalizers(new).filter(|f| !had.contains(f)).map(|f| format!("\"{f}\"")).collect();
         if !new.is_empty() {
