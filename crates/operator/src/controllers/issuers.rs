@@ -58,7 +58,10 @@ async fn pass(context: &Arc<Context>, id: &IssuerId) {
     let lane = context.lanes.lane(id, context);
     let issuer = match made(context, &lane, &record) {
         Ok(issuer) => issuer,
-        Err(condition) => return publish(context, &record, condition).await,
+        Err(condition) => {
+            publish(context, &record, condition).await;
+            return;
+        }
     };
     look(context, &record, &lane, &issuer).await;
 }
@@ -120,8 +123,7 @@ async fn look(context: &Arc<Context>, record: &IssuerRecord, lane: &Lane, issuer
     if let Some(trouble) = lane.trouble()
         && lane.waiting() > 0
     {
-        let condition = told(record, &trouble.failure);
-        publish(context, record, condition).await;
+        tell_trouble(context, record, lane, &trouble.failure).await;
         return again(context, record, 1);
     }
     // One that has just signed needs no look.
@@ -156,9 +158,17 @@ async fn sick(context: &Arc<Context>, record: &IssuerRecord, lane: &Lane, failur
         || failures >= everleaf_core::pace::SICK_AFTER_FAILURES
         || lane.trouble().is_some()
     {
-        publish(context, record, told(record, failure)).await;
+        tell_trouble(context, record, lane, failure).await;
     }
     again(context, record, failures);
+}
+
+/// Tells the trouble, unless the same has been told already in other words (a balancer answers 502, 503 and 504 by turns).
+async fn tell_trouble(context: &Arc<Context>, record: &IssuerRecord, lane: &Lane, failure: &Failure) {
+    let is_told = record.ready == Readiness::False && !lane.is_news(failure);
+    if !is_told && publish(context, record, told(record, failure)).await {
+        lane.note_trouble_told(failure);
+    }
 }
 
 fn told(record: &IssuerRecord, failure: &Failure) -> Condition {
@@ -184,12 +194,15 @@ fn again(context: &Context, record: &IssuerRecord, failures: u32) {
     context.issuers.push_at(record.id.clone(), Instant::now() + base / 2 + (base / 2).mul_f64(jitter));
 }
 
-async fn publish(context: &Arc<Context>, record: &IssuerRecord, condition: Condition) {
+/// Writes the Ready condition where it says anything new. False: it could not be written, and is tried again soon.
+async fn publish(context: &Arc<Context>, record: &IssuerRecord, condition: Condition) -> bool {
     let keeps = match record.id {
         IssuerId::Issuer(_) => context.behaviour.controllers.issuers(),
         IssuerId::ClusterIssuer(_) => context.behaviour.controllers.cluster_issuers(),
     };
-    let Some(new) = status::issuer(record, &condition, context.clock.now()).filter(|_| keeps) else { return };
+    let Some(new) = status::issuer(record, &condition, context.clock.now()).filter(|_| keeps) else {
+        return true;
+    };
     let (resource, key) = match &record.id {
         IssuerId::Issuer(key) => (write::ISSUERS, key.clone()),
         IssuerId::ClusterIssuer(name) => (write::CLUSTER_ISSUERS, Key::new("", name)),
@@ -206,8 +219,10 @@ async fn publish(context: &Arc<Context>, record: &IssuerRecord, condition: Condi
         Err(error) => {
             debug!(issuer = %record.id, %error, "could not tell an issuer's state yet");
             context.issuers.push_at(record.id.clone(), Instant::now() + RETRY);
+            return false;
         }
     }
+    true
 }
 
 /// A Secret appeared, changed or went: the issuers that read it forget what they read, and what waits for them may try again.

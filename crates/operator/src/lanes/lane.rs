@@ -33,6 +33,8 @@ struct State {
     line: Line,
     telling: Telling,
     trouble: Option<Trouble>,
+    /// Who must move, as it was last told on the issuer, and when.
+    told: Option<(Class, Moment)>,
     succeeded: Option<Moment>,
     changed_at: Option<Timestamp>,
     closed: bool,
@@ -48,6 +50,10 @@ enum Telling {
     /// A task is at it.
     UnderWay,
 }
+
+/// Trouble of an issuer is told again in other words after this long, and where somebody else must move now, after this long.
+const TELL_AGAIN: Duration = Duration::from_secs(300);
+const TELL_ANOTHER_CLASS: Duration = Duration::from_secs(60);
 
 /// What is wrong with an issuer now.
 #[derive(Debug, Clone)]
@@ -83,6 +89,7 @@ impl Lane {
             line: Line::default(),
             telling: Telling::Done,
             trouble: None,
+            told: None,
             succeeded: None,
             changed_at: None,
             closed: false,
@@ -178,6 +185,22 @@ impl Lane {
         let now = self.moment();
         let state = self.lock();
         state.trouble.clone().filter(|_| state.pace.is_sick(now))
+    }
+
+    /// Whether this trouble should be told on the issuer: not so soon after the last time, and later still where the same one must move.
+    pub fn is_news(&self, failure: &Failure) -> bool {
+        let now = self.moment();
+        match self.lock().told {
+            None => true,
+            Some((class, at)) if class == failure.class => now.since(at) >= TELL_AGAIN,
+            Some((_, at)) => now.since(at) >= TELL_ANOTHER_CLASS,
+        }
+    }
+
+    /// It has been told on the issuer.
+    pub fn note_trouble_told(&self, failure: &Failure) {
+        let now = self.moment();
+        self.lock().told = Some((failure.class, now));
     }
 
     /// How long ago the issuer last worked.
