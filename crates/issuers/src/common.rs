@@ -70,7 +70,8 @@ impl Default for Deadlines {
             sign: Duration::from_secs(10),
             // Not less than others get: a server that answers slowly would stay broken for ever.
             probe: Duration::from_secs(10),
-            // A TokenReview of 20 s was seen to succeed, one that hangs takes 90 (vault-measured 3).
+            // A TokenReview of 20 s was seen to succeed, one that hangs takes 90 (vault-measured 3). Most tries get less
+            // (`vault/patience.rs`).
             login: Duration::from_secs(25),
             // It doesn't wait for locks, except on a node that takes over from a frozen one (vault-measured 5.3).
             health: Duration::from_secs(3),

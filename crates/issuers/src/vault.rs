@@ -9,6 +9,7 @@ mod clients;
 pub mod config;
 mod lockout;
 mod login;
+mod patience;
 mod pki;
 mod probe;
 mod proof;
@@ -29,6 +30,7 @@ use self::clients::Clients;
 use self::config::{ApiPath, Auth, Config};
 use self::login::Wish;
 use self::probe::Denials;
+use self::patience::Patience;
 use self::proof::Refusals;
 use self::tokens::{Token, Tokens};
 use crate::common::Common;
@@ -52,6 +54,7 @@ struct Inner {
     clients: Clients,
     denials: Denials,
     refusals: Refusals,
+    patience: Patience,
 }
 
 impl fmt::Debug for Vault {
@@ -78,6 +81,7 @@ impl Vault {
             clients: Clients::new(),
             denials: Denials::default(),
             refusals: Refusals::default(),
+            patience: Patience::default(),
         }))
     }
 

@@ -19,7 +19,7 @@ use super::config::{ApiPath, Auth};
 use super::lockout::{HeldBack, Seat, Tried};
 use super::tokens::{Granted, Kind, Life, Origin, Step, Token};
 use crate::surroundings::failure;
-use crate::wire::Over;
+use crate::wire::{Over, TroubleKind};
 
 /// A token older than this may lack what its role was given since: policies are fixed at the login (vault-server 2.3, step 2a).
 const STALE_AFTER: Duration = super::tokens::DOUBT_PAUSE;
@@ -47,12 +47,13 @@ impl Inner {
     ) -> impl Future<Output = Result<Arc<Token>, Failure>> + use<> {
         let inner = self.clone();
         self.logins.join(epoch, || async move {
+            let began = Instant::now();
             let current = inner.tokens.current(epoch);
             let granted = match (flying, current) {
                 (Flying::Renew, Some(token)) => inner.renewed_or_new(&token, over).await,
                 (Flying::Renew | Flying::LogIn, _) => inner.log_in(over).await,
             };
-            inner.tokens.land(epoch, granted, Instant::now())
+            inner.tokens.land(epoch, granted, began)
         })
     }
 
@@ -94,14 +95,21 @@ impl Inner {
         let login = self.login().await?;
         let seat = self.seat(&login).await?;
         let client = self.login_client().await?;
+        let began = Instant::now();
+        let deadline = self.patience.of_next(began, self.common.deadlines.login);
         let ask = Ask {
             secrets: login.secrets,
             repeat: Repeat::OnlyUnsent,
             over,
-            ..Ask::post(&login.path, login.body, self.common.deadlines.login)
+            ..Ask::post(&login.path, login.body, deadline)
         };
         let asked = Asked::Login { method: login.method, credentials: &login.credentials };
         let (answered, got) = self.ask(&client, ask, asked).await;
+        match &got {
+            Ok(_) => self.patience.answered(began.elapsed()),
+            Err(trouble) if matches!(trouble.kind, TroubleKind::Deadline(_)) => self.patience.silent(began),
+            Err(_) => {}
+        }
         if let Some(seat) = seat {
             note(seat, &answered, &got);
         }

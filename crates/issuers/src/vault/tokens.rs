@@ -20,8 +20,9 @@ const LAST_MOMENTS: Duration = Duration::from_secs(5);
 pub(super) const DOUBT_PAUSE: Duration = Duration::from_secs(25);
 /// A failed login is remembered, so that a thousand waiting requests don't make a thousand logins: first this long, then doubled.
 const FAILED_PAUSE: Duration = Duration::from_secs(1);
-/// The longest of these pauses: short against the pace of an issuer's probe, which is what really spaces the tries.
-const FAILED_PAUSE_MOST: Duration = Duration::from_secs(5);
+/// The longest of these pauses: shorter than the pause of an issuer's probe, which is what really spaces the tries. A probe that met a
+/// remembered failure would be lost, and with it the seconds until the next.
+const FAILED_PAUSE_MOST: Duration = Duration::from_secs(2);
 /// Pause between two tries to renew a token that still works.
 const RENEWAL_PAUSE: Duration = Duration::from_secs(20);
 
@@ -205,12 +206,12 @@ impl Tokens {
         TokenNumber(self.lock().numbers)
     }
 
-    /// A login or renewal has ended. Gives back what those who wait for it get.
+    /// A login or renewal that began then has ended. Gives back what those who wait for it get.
     pub(super) fn land(
         &self,
         epoch: u64,
         result: Result<Granted, Failure>,
-        now: Instant,
+        began: Instant,
     ) -> Result<Arc<Token>, Failure> {
         let mut state = self.lock();
         let of_now = state.epoch == epoch;
@@ -226,7 +227,7 @@ impl Tokens {
             }
             Err(failure) => {
                 if of_now {
-                    state.remember(&failure, now);
+                    state.remember(&failure, began);
                 }
                 Err(failure)
             }
@@ -295,12 +296,13 @@ impl State {
         }
     }
 
-    fn remember(&mut self, failure: &Failure, now: Instant) {
-        self.renew_not_before = Some(now + RENEWAL_PAUSE);
+    /// The pause counts from the beginning of the login: one that hung has waited already.
+    fn remember(&mut self, failure: &Failure, began: Instant) {
+        self.renew_not_before = Some(began + RENEWAL_PAUSE);
         let pause = match &self.failed {
             Some(before) => (before.pause * 2).min(FAILED_PAUSE_MOST),
             None => FAILED_PAUSE,
         };
-        self.failed = Some(Failed { failure: failure.clone(), until: now + pause, pause });
+        self.failed = Some(Failed { failure: failure.clone(), until: began + pause, pause });
     }
 }
