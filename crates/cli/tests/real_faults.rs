@@ -17,7 +17,7 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use everleaf_testkit::servers::{Fault, FaultProxy, PkiOptions};
-use faulty::ground::{Ground, SOON, certificates, direct_sign_works, fault_lasts, shared_vault};
+use faulty::ground::{Ground, SOON, certificates, direct_sign_works, drop_tokens, fault_lasts, shared_vault};
 use faulty::history::History;
 use support::space::{condition, is_issued, text};
 
@@ -42,9 +42,21 @@ const fn told(class: &'static str, says: &'static str) -> Told {
     Told { class, says, issuer: says }
 }
 
+/// The call that fails.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Call {
+    Sign,
+    /// The token is revoked first, so that a login is needed.
+    Login,
+}
+
 /// Fifty certificates wait while the sign call fails; ten of another issuer don't notice.
 async fn heals(fault: Fault, told: Told) {
-    let name = format!("{fault:?}");
+    call_heals(Call::Sign, fault, told).await;
+}
+
+async fn call_heals(call: Call, fault: Fault, told: Told) {
+    let name = format!("{call:?} {fault:?}");
     let ground = Ground::new(&[]).await;
     let vault = shared_vault().await;
     let proxy = FaultProxy::start(vault.url()).await.unwrap();
@@ -56,7 +68,14 @@ async fn heals(fault: Fault, told: Told) {
     let requests_seen = History::of(&ground.space, "CertificateRequest").await;
     let alone = issue(&ground, &certificates_seen, "alone").await;
 
-    proxy.set(fault, &format!("/v1/{}", sick.sign_path));
+    let path = match call {
+        Call::Sign => format!("/v1/{}", sick.sign_path),
+        Call::Login => "/v1/auth/approle/login".to_owned(),
+    };
+    proxy.set(fault, &path);
+    if call == Call::Login {
+        drop_tokens(vault, &sick).await;
+    }
     let begun = Instant::now();
     let (waiting, names) = certificates("waiting", WAITING, "sick");
     ground.apply_all(waiting).await;
@@ -76,14 +95,15 @@ async fn heals(fault: Fault, told: Told) {
     let writes = writes_by_certificate(&ground, &names);
     eprintln!(
         "{name}: all {WAITING} ready {took:.1?} after it healed; the other issuer's {BESIDE} took {beside:.1?}, alone {alone:.1?}; \
-         writes a certificate {:.1} on average, {} at most; signs met by the fault {}; the issuer said: {}",
+         writes a certificate {:.1} on average, {} at most; calls met by the fault {}; the issuer said: {}",
         writes.values().sum::<usize>() as f64 / WAITING as f64,
         writes.values().max().unwrap(),
-        proxy.faulted(&format!("/v1/{}", sick.sign_path)),
+        proxy.faulted(&path),
         condition(&issuer, "Ready")["message"],
     );
     assert!(took < READY_WITHIN, "{name}: the last was ready {took:?} after the fault had healed");
     assert!(writes.values().all(|count| *count <= MOST_WRITES), "{name}: {writes:?}");
+    ground.nothing_was_forbidden();
 }
 
 /// Certificates of the sound issuer, and how long all of them took.
@@ -202,6 +222,24 @@ async fn a_reset_ends_no_request() {
 #[ignore = "needs real servers: cargo xtask test"]
 async fn a_hang_ends_no_request() {
     heals(Fault::Hang, told("Transient", "no answer within")).await;
+}
+
+#[tokio::test]
+#[ignore = "needs real servers: cargo xtask test"]
+async fn a_login_that_is_denied_without_a_reason_ends_no_request() {
+    call_heals(Call::Login, Fault::Answer(403, BARE.into()), told("Transient", "permission denied")).await;
+}
+
+#[tokio::test]
+#[ignore = "needs real servers: cargo xtask test"]
+async fn a_login_that_hangs_ends_no_request() {
+    call_heals(Call::Login, Fault::Hang, told("Transient", "no answer within")).await;
+}
+
+#[tokio::test]
+#[ignore = "needs real servers: cargo xtask test"]
+async fn a_login_that_is_swallowed_ends_no_request() {
+    call_heals(Call::Login, Fault::Swallow, told("Transient", "no answer within")).await;
 }
 
 #[tokio::test]

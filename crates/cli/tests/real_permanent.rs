@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 
 use everleaf_testkit::makers;
 use everleaf_testkit::servers::{Pki, PkiOptions, Vault};
-use faulty::ground::{Ground, SOON, certificates};
+use faulty::ground::{Ground, SOON, certificates, drop_tokens};
 use faulty::history::History;
 use serde_json::{Value, json};
 use support::space::{condition, is_issued, text};
@@ -76,20 +76,6 @@ impl<'a> Scene<'a> {
         eprintln!("{}: issued {:.1?} after the cure", self.issuer, mended.elapsed());
         self.ground.issuer_ready(self.issuer, SOON).await;
     }
-
-    async fn drop_tokens(&self) {
-        let api = self.vault.api();
-        for accessor in api.list("auth/token/accessors").await.unwrap() {
-            // Another test's token may have ended meanwhile.
-            let Ok(token) = api.write("auth/token/lookup-accessor", json!({ "accessor": accessor })).await
-            else {
-                continue;
-            };
-            if token["policies"].as_array().unwrap().iter().any(|policy| *policy == self.pki.policy) {
-                api.write("auth/token/revoke-accessor", json!({ "accessor": accessor })).await.unwrap();
-            }
-        }
-    }
 }
 
 async fn policy_removed(scene: Scene<'_>) {
@@ -139,7 +125,7 @@ async fn secret_id_rotated(scene: Scene<'_>) {
     let role = format!("auth/{}/role/{}", scene.pki.approle.mount, scene.pki.approle.name);
     let old = json!({ "secret_id": scene.pki.approle.secret_id });
     api.write(&format!("{role}/secret-id/destroy"), old).await.unwrap();
-    scene.drop_tokens().await;
+    drop_tokens(scene.vault, &scene.pki).await;
     let who = format!("Someone must mend Secret {}-approle", scene.issuer);
     let names = scene.is_told(&["invalid role or secret ID", "Access", &who]).await;
     let new = api.write(&format!("{role}/secret-id"), json!({})).await.unwrap();
@@ -172,6 +158,7 @@ async fn what_a_person_must_mend_is_told_with_who_and_works_again_once_it_is_men
         secret_id_rotated(secret),
         beside
     );
+    ground.nothing_was_forbidden();
     for version in requests.versions() {
         let Some(request) = version.object else { continue };
         assert!(request["status"]["failureTime"].is_null(), "{request}");
@@ -191,7 +178,7 @@ async fn a_revoked_token_is_replaced_unseen() {
     let (objects, names) = certificates("before", 2, "issuer");
     ground.apply_all(objects).await;
     scene.works_within(SOON, &names).await;
-    scene.drop_tokens().await;
+    drop_tokens(scene.vault, &scene.pki).await;
     let mark = vault.audit().here().unwrap();
     let (objects, names) = certificates("after", 5, "issuer");
     ground.apply_all(objects).await;

@@ -32,7 +32,13 @@ pub(crate) fn fault_lasts() -> Duration {
 /// The Vault of this test binary; each test makes mounts of its own.
 pub(crate) async fn shared_vault() -> &'static Vault {
     static SHARED: OnceCell<Vault> = OnceCell::const_new();
-    SHARED.get_or_init(|| async { Vault::start_dev().await.unwrap() }).await
+    let start = async || {
+        let vault = Vault::start_dev().await.unwrap();
+        // Tests side by side must not enable it at the same time.
+        vault.api().enable_auth("approle", "approle").await.unwrap();
+        vault
+    };
+    SHARED.get_or_init(start).await
 }
 
 /// A namespace, and the controller that serves it.
@@ -163,4 +169,18 @@ pub(crate) async fn direct_sign_works(vault: &Vault, proxy: &FaultProxy, pki: &P
     };
     tokio::time::timeout(SOON, tried).await.expect("a direct sign works again");
     Instant::now()
+}
+
+/// Revokes all tokens that hold the policy of this mount.
+pub(crate) async fn drop_tokens(vault: &Vault, pki: &Pki) {
+    let api = vault.api();
+    for accessor in api.list("auth/token/accessors").await.unwrap() {
+        // Another test's token may have ended meanwhile.
+        let Ok(token) = api.write("auth/token/lookup-accessor", json!({ "accessor": accessor })).await else {
+            continue;
+        };
+        if token["policies"].as_array().unwrap().iter().any(|policy| *policy == pki.policy) {
+            api.write("auth/token/revoke-accessor", json!({ "accessor": accessor })).await.unwrap();
+        }
+    }
 }
