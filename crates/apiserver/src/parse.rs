@@ -166,6 +166,13 @@ mod tests {
     }
 
     #[test]
+    fn floats_read_back_as_they_were_printed() {
+        let text = "[-2.7403223014673442e284,0.1,1e-7,123456.789]";
+        let once = json(text.as_bytes()).unwrap().value;
+        assert_eq!(json(once.to_string().as_bytes()).unwrap().value, once);
+    }
+
+    #[test]
     fn yaml_is_read_where_json_is_not() {
         let parsed = json_or_yaml(b"apiVersion: v1\nspec:\n  a: [1, two]\n").unwrap();
         assert_eq!(parsed.value, json!({"apiVersion": "v1", "spec": {"a": [1, "two"]}}));

@@ -97,18 +97,25 @@ impl Pass<'_> {
         status.next_key_name = None;
         let step = match crate::refresh::stale(&self.evidence()) {
             Some(why) => Step::Refresh { why },
-            None => self.trim_history(&status).unwrap_or(Step::Rest),
+            None => self.tidy_requests(&status).unwrap_or(Step::Rest),
         };
         Plan { step, status: Some(status), event: None, wake: self.next_date() }
     }
 
-    fn trim_history(&self, status: &StatusWish) -> Option<Step> {
+    /// The request of an issuance that is wanted no longer goes, and of the finished ones the oldest beyond the limit; never that of the
+    /// certificate in use.
+    fn tidy_requests(&self, status: &StatusWish) -> Option<Step> {
+        if !status.ready.holds {
+            return None;
+        }
+        if let Some(left) = self.seen.next.first() {
+            return Some(Step::DeleteRequest { name: left.name.clone(), why: "no issuance is running" });
+        }
+        let current = self.seen.current.as_ref().map(|current| &current.name);
         let over = self.seen.history.len() > self.wanted.revision_history_limit;
-        let oldest = self.seen.history.first().filter(|_| over && status.ready.holds)?;
-        Some(Step::DeleteRequest {
-            name: oldest.1.clone(),
-            why: "more finished requests than revisionHistoryLimit",
-        })
+        let (_, oldest) = self.seen.history.iter().find(|(_, name)| over && Some(name) != current)?;
+        let why = "more finished requests than revisionHistoryLimit";
+        Some(Step::DeleteRequest { name: oldest.clone(), why })
     }
 
     fn issue(&self, reason: &Violation) -> Plan {

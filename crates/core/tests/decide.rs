@@ -422,9 +422,33 @@ fn leftover_keys_and_old_requests_are_tidied_one_by_one() {
     );
     seen.stored_keys.clear();
     seen.status.revision = Some(2);
+    seen.current.as_mut().unwrap().name = "web-2".into();
     seen.history = vec![(1, "web-1".into()), (2, "web-2".into())];
     assert!(
         matches!(plan(&wish, &seen, start()).step, Step::DeleteRequest { ref name, .. } if name == "web-1")
+    );
+}
+
+/// A Secret that came back by itself, or a spec that was changed back, leaves a request that nobody waits for.
+#[test]
+fn the_request_of_an_issuance_that_is_wanted_no_longer_goes_and_never_the_current_one() {
+    let wish = wanted("a.example");
+    let (mut seen, _) = in_order(&wish);
+    seen.next = vec![request(&wish, &key(), "web-2")];
+    seen.history = vec![(1, "web-1".into()), (2, "web-2".into())];
+    let first = plan(&wish, &seen, start() + hours(1));
+    assert!(
+        matches!(first.step, Step::DeleteRequest { ref name, .. } if name == "web-2"),
+        "{:?}",
+        first.step
+    );
+    seen.next.clear();
+    seen.history = vec![(1, "web-1".into()), (7, "web-7".into())];
+    let second = plan(&wish, &seen, start() + hours(1));
+    assert!(
+        matches!(second.step, Step::DeleteRequest { ref name, .. } if name == "web-7"),
+        "{:?}",
+        second.step
     );
 }
 

@@ -27,9 +27,12 @@ pub fn write(path: &Path, bytes: &[u8]) -> Result<(), Fault> {
     folder.sync()
 }
 
-/// Reads a file of at most so many bytes.
+/// Reads a plain file of at most so many bytes. A pipe or a device is refused: it might never end, or never begin.
 pub fn read_within(path: &Path, limit: u64) -> Result<Zeroizing<Vec<u8>>, Fault> {
     let failed = |error| Fault::io("read", path, error);
+    if !path.metadata().map_err(failed)?.is_file() {
+        return Err(Fault::refused(path, "is not a plain file"));
+    }
     let file = std::fs::File::open(path).map_err(failed)?;
     let size = file.metadata().map_err(failed)?.len().min(limit);
     // Room from the start, so that growing leaves no copy behind.
@@ -56,6 +59,7 @@ mod tests {
         write(&path, b"two!").unwrap();
         assert_eq!(**read_within(&path, 4).unwrap(), *b"two!");
         assert!(read_within(&path, 3).unwrap_err().to_string().contains("longer than the limit of 3 bytes"));
+        assert!(read_within(Path::new("/dev/zero"), 3).unwrap_err().to_string().contains("not a plain file"));
         assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
         assert_eq!(std::fs::read_dir(path.parent().unwrap()).unwrap().count(), 1);
     }

@@ -54,12 +54,16 @@ pub(crate) async fn gather(context: &Context, key: &Key) -> kube::Result<Gathere
         if is_behind(&state, key, &secret_key, &record) {
             return Ok(Gathered::Behind);
         }
-        let needs_read =
-            state.secret(&secret_key).is_some_and(|secret| matches!(secret.body, SecretBody::Unread));
+        let needs_read = state
+            .secret(&secret_key)
+            .is_some_and(|secret| matches!(secret.body, SecretBody::Unread | SecretBody::Lost));
         (observe(context, &state, &record, &wanted, answered_here), needs_read)
     };
     if needs_read {
         seen.secret = read_secret(context, &secret_key).await?.map(Arc::new);
+        if seen.secret.is_none() {
+            context.world.look().forget_lost_secret(&secret_key);
+        }
     }
     Ok(Gathered::All(Box::new(Gathering { record, wanted, seen })))
 }

@@ -200,11 +200,11 @@ fn put_cluster_issuer(
 fn put_secret(_: &Context, state: &mut State, key: &Key, object: Option<Secret>) -> Vec<Wake> {
     match object {
         Some(secret) => state.put_secret(key, Some(Arc::new(SecretRecord::in_full(&secret)))),
-        // It may only have lost its label; then the other watch has shown it already.
+        // It may only have lost its label; then the other watch has shown it already, or will.
         None if state.secret(key).is_some_and(|secret| matches!(secret.body, SecretBody::Unread)) => {
             Vec::new()
         }
-        None => state.put_secret(key, None),
+        None => state.lose_secret(key),
     }
 }
 
@@ -217,9 +217,11 @@ fn put_secret_meta(
 ) -> Vec<Wake> {
     match object {
         Some(secret) => state.put_secret(key, Some(Arc::new(SecretRecord::unread(&secret.metadata)))),
-        None if state.secret(key).is_some_and(|secret| !matches!(secret.body, SecretBody::Unread)) => {
-            Vec::new()
-        }
-        None => state.put_secret(key, None),
+        // It may only have got our label.
+        None => match state.secret(key).map(|secret| &secret.body) {
+            Some(SecretBody::Target(_) | SecretBody::NextKey(..)) => Vec::new(),
+            Some(SecretBody::Lost) => state.put_secret(key, None),
+            Some(SecretBody::Unread) | None => state.lose_secret(key),
+        },
     }
 }

@@ -9,7 +9,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use crate::ids::{IssuerId, Key};
-use crate::records::{CertificateRecord, IssuerRecord, RequestRecord, SecretRecord};
+use crate::records::{CertificateRecord, IssuerRecord, RequestRecord, SecretBody, SecretRecord};
 
 /// How long we wait for a watch to show our own write before we stop believing in it.
 pub(crate) const EXPECT_FOR: Duration = Duration::from_secs(60);
@@ -220,7 +220,10 @@ impl State {
         match kind {
             Kind::Certificate => self.certificates.get(key).map(|record| &record.resource_version),
             Kind::Request => self.requests.get(key).map(|record| &record.resource_version),
-            Kind::Secret => self.secrets.get(key).map(|record| &record.resource_version),
+            Kind::Secret => {
+                let there = self.secrets.get(key).filter(|record| !matches!(record.body, SecretBody::Lost));
+                there.map(|record| &record.resource_version)
+            }
         }
     }
 
@@ -339,6 +342,21 @@ impl State {
         wakes
     }
 
+    /// A watch shows a Secret no longer. One that a Certificate names may only have lost or got our label, and the other watch shows it later:
+    /// it has to be read before it counts as gone, or a certificate would be issued for nothing.
+    pub fn lose_secret(&mut self, key: &Key) -> Vec<Wake> {
+        let by_us = matches!(self.expected.get(&(Kind::Secret, key.clone())), Some((Expected::Gone, _)));
+        let is_claimed = self.claims.of(key).next().is_some();
+        self.put_secret(key, (is_claimed && !by_us).then(|| Arc::new(SecretRecord::lost())))
+    }
+
+    /// A lost Secret was looked for, and is gone.
+    pub fn forget_lost_secret(&mut self, key: &Key) {
+        if self.secrets.get(key).is_some_and(|record| matches!(record.body, SecretBody::Lost)) {
+            self.secrets.remove(key);
+        }
+    }
+
     /// Takes over an issuer, or its end.
     pub fn put_issuer(&mut self, id: &IssuerId, new: Option<Arc<IssuerRecord>>) -> Vec<Wake> {
         let old = match new.clone() {
@@ -371,6 +389,33 @@ mod tests {
 
     fn is_behind(world: &World, key: &Key) -> bool {
         world.look().is_behind(Kind::Request, key)
+    }
+
+    fn certificate() -> Option<Arc<CertificateRecord>> {
+        let object = serde_json::json!({
+            "metadata": {"name": "web", "namespace": "ns", "uid": "c", "resourceVersion": "1"},
+            "spec": {"secretName": "web-tls", "issuerRef": {"name": "ca"}, "dnsNames": ["a.example"]},
+        });
+        Some(Arc::new(CertificateRecord::new(serde_json::from_value(object).unwrap())))
+    }
+
+    #[test]
+    fn a_secret_that_a_certificate_names_is_not_believed_gone_because_one_watch_lost_it() {
+        let (mut state, key) = (State::default(), Key::new("ns", "web-tls"));
+        let labelled =
+            || Some(Arc::new(SecretRecord::in_full(&k8s_openapi::api::core::v1::Secret::default())));
+        state.put_secret(&key, labelled());
+        assert!(state.lose_secret(&key).iter().all(|wake| !matches!(wake, Wake::Certificate(_))));
+        assert!(state.secret(&key).is_none(), "nobody asks for it");
+        state.put_certificate(&Key::new("ns", "web"), certificate());
+        state.put_secret(&key, labelled());
+        assert!(state.lose_secret(&key).contains(&Wake::Certificate(Key::new("ns", "web"))));
+        assert!(matches!(state.secret(&key).unwrap().body, SecretBody::Lost));
+        state.forget_lost_secret(&key);
+        assert!(state.secret(&key).is_none(), "it was looked for");
+        state.put_secret(&key, labelled());
+        state.forget_lost_secret(&key);
+        assert!(state.secret(&key).is_some(), "the other watch has shown it meanwhile");
     }
 
     #[test]

@@ -11,7 +11,10 @@ pub(crate) struct Pair {
 }
 
 /// Reads `tls.crt` and `tls.key` of a folder and checks that they belong together and are closed as they should be.
+///
+/// As a careful reader does: it asks once which generation is in place. Reading by two names can come between two generations.
 pub(crate) fn pair(folder: &Path) -> Pair {
+    let folder = folder.join(std::fs::read_link(folder.join("..data")).unwrap());
     let key = PrivateKey::from_pem(&std::fs::read(folder.join("tls.key")).unwrap()).unwrap();
     let text = std::fs::read(folder.join("tls.crt")).unwrap();
     let chain = Certificate::all_from_pem(&text, PemLimits::DEFAULT.chain).unwrap();

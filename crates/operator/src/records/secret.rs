@@ -20,6 +20,8 @@ pub struct SecretRecord {
 pub enum SecretBody {
     /// That it is there.
     Unread,
+    /// A watch shows it no longer: it is gone, or it lost or got our label and the other watch has yet to show it.
+    Lost,
     /// A Secret with our label.
     Target(Arc<SecretSeen>),
     /// The key of a running issuance: its facts, and who controls it.
@@ -54,6 +56,11 @@ impl SecretRecord {
             resource_version: meta.resource_version.clone().unwrap_or_default(),
             body: SecretBody::Unread,
         }
+    }
+
+    /// The record of a Secret that a watch shows no longer.
+    pub fn lost() -> SecretRecord {
+        SecretRecord { resource_version: String::new(), body: SecretBody::Lost }
     }
 
     /// The facts of a target Secret.

@@ -158,7 +158,7 @@ mod tests {
             (secret(json!({ FROM_ENVIRONMENT: "a=NO_SUCH_VARIABLE" })), "there is no environment variable"),
             (secret(json!({ FROM_CREDENTIAL: "a=../x" })), "is not the name of a credential"),
             (secret(json!({ FROM_CREDENTIAL: "a=x" })), "systemd gave no credentials"),
-            (secret(json!({ FROM_FILE: "a=/dev/zero" })), "longer than the limit"),
+            (secret(json!({ FROM_FILE: "a=/dev/zero" })), "is not a plain file"),
             (secret(json!({ FROM_FILE: "a=/etc/hostname,a=/etc/hostname" })), "given twice"),
             (
                 json!({ "kind": "ConfigMap", "metadata": { "annotations": { FROM_FILE: "a=b" } } }),

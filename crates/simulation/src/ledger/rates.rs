@@ -1,0 +1,98 @@
+//! Bounds of rates: writes per object, logins and calls per Vault, within sliding windows.
+//! A loop that spins breaks one of them within a minute of virtual time.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::time::Duration;
+
+use everleaf_apiserver::store::RowChange;
+
+use super::Ledger;
+use crate::cluster::Writer;
+
+/// Writes of replicas to one object within an hour.
+const WRITES_PER_OBJECT: usize = 40;
+const HOUR: Duration = Duration::from_secs(3_600);
+/// Logins of one life of a replica at one Vault within an hour.
+const LOGINS: usize = 800;
+/// Calls of one life of a replica to one Vault within a minute, beyond a few for each certificate.
+const CALLS: usize = 240;
+const MINUTE: Duration = Duration::from_secs(60);
+/// Logins with a wrong secret_id within 15 minutes: Vault locks the role at the fifth.
+const WRONG_LOGINS: usize = 4;
+const LOCKOUT: Duration = Duration::from_secs(15 * 60);
+
+/// The windows.
+#[derive(Default)]
+pub(super) struct Rates {
+    writes: BTreeMap<(String, String), Window>,
+    logins: BTreeMap<(Writer, usize), Window>,
+    wrong_logins: BTreeMap<(Writer, usize), Window>,
+    calls: BTreeMap<(Writer, usize), Window>,
+}
+
+#[derive(Default)]
+struct Window(VecDeque<Duration>);
+
+impl Window {
+    /// One more; how many there were within the span.
+    fn count(&mut self, now: Duration, span: Duration) -> usize {
+        self.0.push_back(now);
+        while self.0.front().is_some_and(|first| now.saturating_sub(*first) > span) {
+            self.0.pop_front();
+        }
+        self.0.len()
+    }
+}
+
+impl Ledger {
+    pub(super) fn limit_writes(&mut self, writer: Writer, change: &RowChange) {
+        let is_counted = matches!(writer, Writer::Replica { .. })
+            && !matches!(&*change.collection, "leases.coordination.k8s.io" | "events");
+        if !is_counted {
+            return;
+        }
+        let now = self.wall.elapsed();
+        let key = (change.collection.to_string(), change.key.to_string());
+        let count = self.rates.writes.entry(key).or_default().count(now, HOUR);
+        self.counts.most_writes_per_object = self.counts.most_writes_per_object.max(count);
+        if count == WRITES_PER_OBJECT + 1 {
+            let says =
+                format!("{} {} was written {count} times within an hour", change.collection, change.key);
+            self.violated("too-many-writes", says);
+        }
+    }
+
+    pub(super) fn limit_logins(&mut self, writer: Writer, issuer: usize, wrong: bool) {
+        let now = self.wall.elapsed();
+        let count = self.rates.logins.entry((writer, issuer)).or_default().count(now, HOUR);
+        self.counts.most_logins_per_hour = self.counts.most_logins_per_hour.max(count);
+        if count == LOGINS + 1 {
+            self.violated(
+                "too-many-logins",
+                format!("{writer} logged in {count} times within an hour at vault-{issuer}"),
+            );
+        }
+        if wrong {
+            let count = self.rates.wrong_logins.entry((writer, issuer)).or_default().count(now, LOCKOUT);
+            if count == WRONG_LOGINS + 1 {
+                let says = format!(
+                    "{writer} tried a wrong secret_id {count} times within 15 minutes at vault-{issuer}"
+                );
+                self.violated("locked-out", says);
+            }
+        }
+    }
+
+    pub(super) fn limit_calls(&mut self, writer: Writer, issuer: usize) {
+        let now = self.wall.elapsed();
+        let count = self.rates.calls.entry((writer, issuer)).or_default().count(now, MINUTE);
+        self.counts.most_calls_per_minute = self.counts.most_calls_per_minute.max(count);
+        let most = CALLS + 4 * self.objects.certificates.len();
+        if count == most + 1 {
+            self.violated(
+                "too-many-calls",
+                format!("{writer} called vault-{issuer} {count} times within a minute"),
+            );
+        }
+    }
+}
