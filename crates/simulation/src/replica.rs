@@ -77,7 +77,7 @@ impl Replica {
         self.down.send_modify(|count| *count += 1);
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, Option<(Arc<Life>, CancellationToken)>> {
+    fn lock(&self) -> std::sync::MutexGuard<'_, Option<Running>> {
         self.now.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
