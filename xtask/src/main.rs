@@ -1,4 +1,4 @@
-//! The project's own commands: `cargo xtask test | tidy | crds | servers | lab | bench`.
+//! The project's own commands: `cargo xtask test | tidy | crds | servers | lab | simulate | bench`.
 //! Everything here is for people who work on Everleaf; no program that is shipped depends on it.
 //! It must never need anything that a fresh clone with Rust and Go doesn't have.
 
@@ -9,6 +9,7 @@ mod generated;
 mod lab;
 mod program;
 mod servers;
+mod simulate;
 mod test;
 mod tidy;
 
@@ -38,6 +39,8 @@ enum Command {
     Servers,
     /// Run a Kubernetes API, a Vault and the controller on this machine, to try Everleaf out
     Lab(lab::Options),
+    /// Run many seeds of the simulation: two weeks of faults each
+    Simulate(simulate::Options),
     /// Measure what an issuance costs
     #[command(subcommand)]
     Bench(bench::Bench),
@@ -50,6 +53,7 @@ fn main() -> ExitCode {
         Command::Crds => generated::make(),
         Command::Servers => servers::make_ready(),
         Command::Lab(options) => lab::run(&options),
+        Command::Simulate(options) => simulate::run(&options),
         Command::Bench(bench) => bench::run(&bench),
     };
     match outcome {

@@ -27,7 +27,7 @@ pub(super) const CONCURRENCY: usize = 32;
 const READY_WITHIN: Duration = Duration::from_secs(1200);
 
 /// Of a Certificate or an Issuer only what says that it is ready.
-type Lean = Object<NotUsed, Conditions>;
+pub(super) type Lean = Object<NotUsed, Conditions>;
 
 #[derive(Debug, Clone, Default, Deserialize)]
 pub(super) struct Conditions {
@@ -142,7 +142,7 @@ async fn await_ready(client: &Client, kind: &ApiResource, names: &[String]) -> R
     }
 }
 
-fn is_ready(object: &Lean) -> bool {
+pub(super) fn is_ready(object: &Lean) -> bool {
     let conditions = object.status.iter().flat_map(|status| &status.conditions);
     conditions.into_iter().any(|condition| condition.kind == "Ready" && condition.status == "True")
 }

@@ -6,6 +6,7 @@
 mod ceiling;
 mod load;
 mod meter;
+mod neighbours;
 mod report;
 
 use std::path::PathBuf;
@@ -31,6 +32,8 @@ const CALM: Duration = Duration::from_millis(1500);
 pub(crate) enum Bench {
     /// Issue many certificates at once
     Issuance(Issuance),
+    /// How long issuances take beside an issuer that is dead
+    Neighbours(neighbours::Neighbours),
 }
 
 /// How many certificates, from where, with which keys.
@@ -76,7 +79,10 @@ pub(crate) enum Key {
 
 /// Runs a benchmark.
 pub(crate) fn run(bench: &Bench) -> Result<()> {
-    let Bench::Issuance(issuance) = bench;
+    let issuance = match bench {
+        Bench::Issuance(issuance) => issuance,
+        Bench::Neighbours(wish) => return neighbours::run(wish),
+    };
     ensure!(issuance.n > 0, "--n must be at least 1");
     servers::make_ready()?;
     let program = match &issuance.program {

@@ -25,6 +25,9 @@ pub(crate) struct Flags {
     /// Where the API listens; loopback only. Port 0 takes a free one, which the kubeconfig tells.
     #[arg(long, default_value = "127.0.0.1:0")]
     pub listen: SocketAddr,
+    /// CAs (PEM) whose client certificates are let in beside the token: the common name is the user, organizations are the groups.
+    #[arg(long)]
+    pub client_ca_file: Option<PathBuf>,
     /// Read the manifests, say what is wrong with them, and end. Nothing is kept and nothing is issued.
     #[arg(long)]
     pub check: bool,
@@ -50,6 +53,7 @@ pub(crate) struct Meaning {
     pub manifests: Vec<PathBuf>,
     pub dir: PathBuf,
     pub listen: SocketAddr,
+    pub client_ca_file: Option<PathBuf>,
     pub check: bool,
     pub cluster_resource_namespace: String,
     pub workers: usize,
@@ -75,6 +79,7 @@ impl Meaning {
             manifests: manifests?,
             dir: dir(flags.dir)?,
             listen: flags.listen,
+            client_ca_file: flags.client_ca_file,
             check: flags.check,
             cluster_resource_namespace: flags.cluster_resource_namespace,
             workers: flags.concurrent_workers,

@@ -1,6 +1,7 @@
 //! `everleaf up`: the controller and its own API in one process, for hosts without a cluster.
 //! The operator is the same as on a cluster and doesn't know where it runs; everything that is particular to a host is put together here.
 
+mod callers;
 pub(crate) mod flags;
 mod home;
 mod identity;
@@ -91,6 +92,7 @@ async fn up(meaning: Meaning, home: &Home) -> anyhow::Result<ExitCode> {
         .await
         .with_context(|| format!("--listen: can't listen on {}", meaning.listen))?;
     let address = listener.local_addr()?;
+    let callers = meaning.client_ca_file.as_deref().map(callers::verifier).transpose()?;
     let store = home.store()?;
     let server = tokio::task::spawn_blocking(move || -> anyhow::Result<Server> {
         Ok(builder()?.store(Redb::open(store)?).build()?)
@@ -109,7 +111,7 @@ async fn up(meaning: Meaning, home: &Home) -> anyhow::Result<ExitCode> {
     let first = manifests.round(&applier).await;
 
     let door = server.behind(Door::Guarded(Arc::new([Token::new(token.as_str(), User::admin(ADMIN))])));
-    let acceptor = serve::acceptor(identity.shown())?;
+    let acceptor = serve::acceptor(identity.shown(), callers)?;
     let operator = operator(&meaning, client.clone())?;
     let health = operator.health.clone();
     // In the order in which they end: the operator finishes its writes, files are finished, then the API goes.

@@ -6,18 +6,24 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use everleaf_apiserver::Server;
+use http::Request;
+use hyper::body::Incoming;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
 use hyper_util::server::graceful::GracefulShutdown;
 use hyper_util::service::TowerToHyperService;
 use rustls::ServerConfig;
+use rustls::server::NoClientAuth;
+use rustls::server::danger::ClientCertVerifier;
 use tokio::io::AsyncWriteExt as _;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
+use tower::ServiceExt as _;
 use tracing::{debug, warn};
 
+use super::callers;
 use super::identity::Shown;
 
 /// The most connections at a time; more wait.
@@ -35,11 +41,14 @@ const PLAIN: &[u8] = b"HTTP/1.0 400 Bad Request\r\nContent-Type: text/plain\r\nC
     Client sent an HTTP request to an HTTPS server.\n";
 
 /// The TLS side of the door.
-pub(crate) fn acceptor(shown: Shown) -> Result<TlsAcceptor, rustls::Error> {
+pub(crate) fn acceptor(
+    shown: Shown,
+    callers: Option<Arc<dyn ClientCertVerifier>>,
+) -> Result<TlsAcceptor, rustls::Error> {
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let mut config = ServerConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()?
-        .with_no_client_auth()
+        .with_client_cert_verifier(callers.unwrap_or_else(|| Arc::new(NoClientAuth)))
         .with_cert_resolver(Arc::new(shown));
     config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
     Ok(TlsAcceptor::from(Arc::new(config)))
@@ -108,7 +117,13 @@ async fn connection(
     let mut builder = Builder::new(TokioExecutor::new());
     builder.http1().timer(TokioTimer::new()).header_read_timeout(PATIENCE);
     builder.http2().timer(TokioTimer::new());
-    let service = TowerToHyperService::new(server);
+    let peer = callers::peer(stream.get_ref().1.peer_certificates());
+    let service = TowerToHyperService::new(server.map_request(move |mut request: Request<Incoming>| {
+        if let Some(peer) = peer.clone() {
+            request.extensions_mut().insert(peer);
+        }
+        request
+    }));
     let connection = builder.serve_connection(TokioIo::new(stream), service);
     watcher.watch(connection).await
 }

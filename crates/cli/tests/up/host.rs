@@ -26,6 +26,7 @@ pub(crate) struct Host {
     server: Option<Server>,
     notified: Option<UnixDatagram>,
     environment: Vec<(&'static str, String)>,
+    flags: Vec<String>,
     starts: usize,
     folder: tempfile::TempDir,
 }
@@ -37,7 +38,7 @@ impl Host {
         for name in ["manifests", "files", "bin", "logs"] {
             std::fs::create_dir(folder.path().join(name)).unwrap();
         }
-        Host { folder, server: None, notified: None, environment: Vec::new(), starts: 0 }
+        Host { folder, server: None, notified: None, environment: Vec::new(), flags: Vec::new(), starts: 0 }
     }
 
     /// A path on it.
@@ -79,6 +80,11 @@ impl Host {
         self.environment.push((name, value.into()));
     }
 
+    /// Gives a flag to all later starts.
+    pub(crate) fn flag(&mut self, flag: String) {
+        self.flags.push(flag);
+    }
+
     /// Starts `everleaf up` over its manifests and waits until systemd would be told that it is up.
     pub(crate) async fn start(&mut self) {
         self.launch();
@@ -95,8 +101,9 @@ impl Host {
         let mut environment = self.environment.clone();
         environment.extend([("NOTIFY_SOCKET", socket.display().to_string()), ("PATH", path)]);
         let (dir, manifests) = (self.path("data"), self.path("manifests"));
-        let arguments =
-            ["up", "--dir", dir.to_str().unwrap(), manifests.to_str().unwrap()].map(str::to_owned);
+        let mut arguments =
+            ["up", "--dir", dir.to_str().unwrap(), manifests.to_str().unwrap()].map(str::to_owned).to_vec();
+        arguments.extend(self.flags.iter().cloned());
         let program = Path::new(env!("CARGO_BIN_EXE_everleaf"));
         let logs = self.path("logs");
         self.server = Some(Server::start("everleaf", program, &arguments, &environment, &logs).unwrap());

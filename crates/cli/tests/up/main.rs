@@ -9,6 +9,7 @@
 )]
 
 mod bad_input;
+mod callers;
 mod files;
 mod host;
 mod kills;
