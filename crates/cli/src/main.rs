@@ -1,8 +1,11 @@
 //! The only program, `everleaf`. Arguments become meaning here; the work is done by the crates behind.
 
+mod cluster;
 mod controller;
 mod demo;
+mod screen;
 mod up;
+mod why;
 
 use std::process::ExitCode;
 
@@ -24,6 +27,8 @@ enum Command {
     Demo(demo::Flags),
     /// Runs the controller with an API of its own, for hosts without a cluster.
     Up(up::flags::Flags),
+    /// Tells why a Certificate (or a request, or an issuer) is as it is, who must act, and what would mend it.
+    Why(why::Flags),
 }
 
 fn main() -> ExitCode {
@@ -32,6 +37,7 @@ fn main() -> ExitCode {
         Command::Controller(flags) => controller::run(*flags),
         Command::Demo(flags) => demo::run(&flags),
         Command::Up(flags) => up::run(flags),
+        Command::Why(flags) => why::run(&flags),
     };
     match result {
         Ok(code) => code,
