@@ -3,6 +3,7 @@
 //! Nothing here writes files; `cargo run -p everleaf-api --example crds` does.
 
 mod kubernetes_words;
+mod rules;
 mod schema;
 
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{
@@ -83,14 +84,17 @@ fn definition<K: Root, Spec: JsonSchema, Status: JsonSchema>(shape: &Shape) -> C
                 singular: Some(names.kind.to_lowercase()),
             },
             scope: if names.namespaced { "Namespaced" } else { "Cluster" }.to_owned(),
-            versions: vec![version::<Spec, Status>(shape)],
+            versions: vec![version::<Spec, Status>(names.kind, shape)],
             ..Default::default()
         },
         status: None,
     }
 }
 
-fn version<Spec: JsonSchema, Status: JsonSchema>(shape: &Shape) -> CustomResourceDefinitionVersion {
+fn version<Spec: JsonSchema, Status: JsonSchema>(
+    kind: &str,
+    shape: &Shape,
+) -> CustomResourceDefinitionVersion {
     let selectable = ["group", "kind", "name"].map(|field| format!(".spec.issuerRef.{field}"));
     CustomResourceDefinitionVersion {
         name: VERSION.to_owned(),
@@ -98,7 +102,7 @@ fn version<Spec: JsonSchema, Status: JsonSchema>(shape: &Shape) -> CustomResourc
         storage: true,
         additional_printer_columns: Some(shape.columns.clone()),
         schema: Some(CustomResourceValidation {
-            open_api_v3_schema: Some(root_schema::<Spec, Status>(shape)),
+            open_api_v3_schema: Some(root_schema::<Spec, Status>(kind, shape)),
         }),
         selectable_fields: shape
             .refers_to_issuer
@@ -111,12 +115,12 @@ fn version<Spec: JsonSchema, Status: JsonSchema>(shape: &Shape) -> CustomResourc
     }
 }
 
-fn root_schema<Spec: JsonSchema, Status: JsonSchema>(shape: &Shape) -> JSONSchemaProps {
+fn root_schema<Spec: JsonSchema, Status: JsonSchema>(kind: &str, shape: &Shape) -> JSONSchemaProps {
     let mut required = Vec::new();
     if shape.needs_spec {
         required.push("spec");
     }
-    let root = serde_json::json!({
+    let mut root = serde_json::json!({
         "description": shape.description,
         "type": "object",
         "required": required,
@@ -131,6 +135,8 @@ fn root_schema<Spec: JsonSchema, Status: JsonSchema>(shape: &Shape) -> JSONSchem
             "status": schema::described::<Status>("What was observed. Written by the controller."),
         },
     });
+    let lost = rules::put_into(&mut root, kind);
+    debug_assert!(lost.is_empty(), "rules of {kind} for fields that aren't there: {lost:?}");
     schema::typed(root)
 }
 
