@@ -1,15 +1,23 @@
 //! The only program, `everleaf`. Arguments become meaning here; the work is done by the crates behind.
 
+mod approve;
+mod check;
 mod cluster;
+mod completion;
 mod controller;
 mod demo;
+mod inspect;
+mod renew;
 mod screen;
+mod status;
+mod typed;
 mod up;
+mod version;
 mod why;
 
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory as _, Parser, Subcommand};
 
 /// Issues TLS certificates and keeps them alive, also when the certificate authority has a bad day.
 #[derive(Parser)]
@@ -27,6 +35,22 @@ enum Command {
     Demo(demo::Flags),
     /// Runs the controller with an API of its own, for hosts without a cluster.
     Up(up::flags::Flags),
+    /// Shows all certificates by the life they have left, the issuers, and what waits on what.
+    Status(status::Flags),
+    /// Asks for new certificates now: for one, or for many at a steady pace.
+    Renew(renew::Flags),
+    /// Lets a CertificateRequest be signed.
+    Approve(approve::Flags),
+    /// Forbids that a CertificateRequest is ever signed.
+    Deny(approve::Flags),
+    /// Shows what stands in a certificate: of a Secret, or of a file.
+    Inspect(inspect::Flags),
+    /// Checks whether the cluster can take Certificates.
+    Check(check::Flags),
+    /// Tells the version of this program and of the cluster.
+    Version(version::Flags),
+    /// Prints the completion for a shell.
+    Completion(completion::Flags),
     /// Tells why a Certificate (or a request, or an issuer) is as it is, who must act, and what would mend it.
     Why(why::Flags),
 }
@@ -37,6 +61,14 @@ fn main() -> ExitCode {
         Command::Controller(flags) => controller::run(*flags),
         Command::Demo(flags) => demo::run(&flags),
         Command::Up(flags) => up::run(flags),
+        Command::Status(flags) => status::run(&flags),
+        Command::Renew(flags) => renew::run(&flags),
+        Command::Approve(flags) => approve::run(&flags, approve::Verdict::Approved),
+        Command::Deny(flags) => approve::run(&flags, approve::Verdict::Denied),
+        Command::Inspect(flags) => inspect::run(&flags),
+        Command::Check(flags) => check::run(&flags),
+        Command::Version(flags) => version::run(&flags),
+        Command::Completion(flags) => completion::run(&flags, Arguments::command()),
         Command::Why(flags) => why::run(&flags),
     };
     match result {

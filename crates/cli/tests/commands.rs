@@ -22,7 +22,7 @@ spec: {selfSigned: {}}
 apiVersion: cert-manager.io/v1
 kind: Certificate
 metadata: {name: web, labels: {team: a}}
-spec: {secretName: web-tls, dnsNames: [www.example.com], privateKey: {algorithm: ECDSA}, issuerRef: {name: self}}
+spec: {secretName: web-tls, commonName: www.example.com, dnsNames: [www.example.com], privateKey: {algorithm: ECDSA}, issuerRef: {name: self}}
 ---
 apiVersion: cert-manager.io/v1
 kind: Certificate
@@ -91,4 +91,130 @@ async fn why_tells_the_story_and_ends_with_a_code_for_scripts() {
     let gone = everleaf(&host, &["why", "web"]);
     assert_eq!(gone.code, 1);
     assert!(gone.error.contains("the API can't be reached"), "{}", gone.error);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn status_shows_everything_and_renew_makes_new_certificates() {
+    let mut host = started().await;
+    let status = everleaf(&host, &["status"]);
+    assert_eq!(status.code, 0, "{}", status.error);
+    let wanted = "2 certificates: 1 ready, 1 not ready, 1 being issued, 0 expired. 1 issuers.\n\nISSUER ";
+    assert!(status.out.starts_with(wanted), "{}", status.out);
+    let row = |name: &str| status.out.lines().find(|line| line.starts_with(name)).unwrap().to_owned();
+    assert!(row("web ").contains("True") && row("web ").contains("Issuer/self"), "{}", status.out);
+    assert!(row("lost ").contains("none"), "{}", status.out);
+    let waits = "1 on Issuer default/nobody: default/lost (not there, or not of this list)";
+    assert!(status.out.contains(waits), "{}", status.out);
+    let everywhere = everleaf(&host, &["status", "-A"]);
+    assert!(everywhere.out.contains("\nNAMESPACE   CERTIFICATE"), "{}", everywhere.out);
+
+    let renewed = everleaf(&host, &["renew", "web", "--wait", "2m"]);
+    assert_eq!((renewed.code, renewed.error.as_str()), (0, ""), "{}", renewed.out);
+    let told = "default/web: asked to renew\ndefault/web: issued\n1 asked to renew; 1 issued, 0 failed, 0 still running.\n";
+    assert_eq!(renewed.out, told);
+    assert_eq!(host.certificate("web").await.unwrap().status.unwrap().revision, Some(2));
+    let by_label = everleaf(&host, &["renew", "-l", "team=a", "--wait", "2m"]);
+    assert!(
+        by_label.out.ends_with("1 asked to renew; 1 issued, 0 failed, 0 still running.\n"),
+        "{}",
+        by_label.out
+    );
+    let all = everleaf(&host, &["renew", "--all", "-A", "--wait", "2m"]);
+    assert_eq!(all.code, 0, "{}", all.error);
+    assert!(all.out.contains("default/lost: is being issued already\n"), "{}", all.out);
+    let issuer = everleaf(&host, &["renew", "--issuer", "clusterissuer/self"]);
+    assert_eq!(issuer.out, "No Certificate fits, nothing was asked.\n");
+    assert_eq!(host.certificate("web").await.unwrap().status.unwrap().revision, Some(4));
+
+    assert_eq!(everleaf(&host, &["renew"]).code, 1);
+    let nobody = everleaf(&host, &["renew", "nobody"]);
+    assert_eq!(nobody.code, 1);
+    assert!(nobody.error.contains("there is no Certificate nobody"), "{}", nobody.error);
+    host.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn status_goes_on_to_show_what_changes_while_it_watches() {
+    use tokio::io::{AsyncBufReadExt as _, BufReader};
+    let mut host = started().await;
+    let mut command = tokio::process::Command::new(env!("CARGO_BIN_EXE_everleaf"));
+    command.args(["status", "--watch"]).env("KUBECONFIG", host.path("data/kubeconfig")).kill_on_drop(true);
+    let mut child = command.stdout(std::process::Stdio::piped()).spawn().unwrap();
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    let first = lines.next_line().await.unwrap().unwrap();
+    assert!(first.starts_with("2 certificates: 1 ready"), "{first}");
+    // The issuer that one of them waits for comes to be.
+    let manifest = MANIFESTS.replace("issuerRef: {name: nobody}", "issuerRef: {name: self}");
+    host.manifest("all.yaml", &manifest);
+    host.hang_up();
+    while !lines
+        .next_line()
+        .await
+        .unwrap()
+        .unwrap()
+        .starts_with("2 certificates: 2 ready, 0 not ready, 0 being issued")
+    {}
+    child.kill().await.unwrap();
+    host.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_other_commands_tell_what_they_find_and_change_nothing_they_should_not() {
+    let mut host = started().await;
+    let secret = everleaf(&host, &["inspect", "secret", "web-tls"]);
+    assert_eq!((secret.code, secret.error.as_str()), (0, ""), "{}", secret.out);
+    for words in [
+        "names        www.example.com\n",
+        "signed by    its own name, and it is no CA\n",
+        "key          ECDSA-256\n",
+        "digital signature, key encipherment",
+        "Private key\n  belongs to the certificate\n",
+    ] {
+        assert!(secret.out.contains(words), "{words}\nis not in\n{}", secret.out);
+    }
+    assert!(!secret.out.contains("BEGIN"), "no PEM is shown");
+    let stored: kube::Api<k8s_openapi::api::core::v1::Secret> =
+        kube::Api::namespaced(host.client().await, "default");
+    let pem = stored.get("web-tls").await.unwrap().data.unwrap()["tls.crt"].0.clone();
+    host.write("web.pem", std::str::from_utf8(&pem).unwrap());
+    let file = everleaf(&host, &["inspect", "cert", host.path("web.pem").to_str().unwrap()]);
+    assert!(file.out.contains("www.example.com") && !file.out.contains("Private key"), "{}", file.out);
+    host.write("no.pem", "nothing");
+    assert_eq!(everleaf(&host, &["inspect", "cert", host.path("no.pem").to_str().unwrap()]).code, 1);
+    assert_eq!(everleaf(&host, &["inspect", "secret", "nobody"]).code, 1);
+
+    let ready = everleaf(&host, &["check", "api", "--wait", "1m", "--interval", "1s"]);
+    assert_eq!((ready.code, ready.error.as_str()), (0, ""), "{}", ready.out);
+    let certificates: kube::Api<everleaf_api::Certificate> =
+        kube::Api::namespaced(host.client().await, "default");
+    assert_eq!(certificates.list(&Default::default()).await.unwrap().items.len(), 2, "the probe is gone");
+
+    // The approver of this instance was faster; a verdict stays.
+    let again = everleaf(&host, &["approve", "web-1"]);
+    assert_eq!((again.code, again.out.as_str()), (0, "web-1: is approved already\n"), "{}", again.error);
+    let denied = everleaf(&host, &["deny", "web-1", "nobody-1"]);
+    assert_eq!((denied.code, denied.out.as_str()), (1, ""));
+    assert!(denied.error.contains("web-1: it is approved already, and that is final"), "{}", denied.error);
+    assert!(denied.error.contains("\"nobody-1\" not found"), "{}", denied.error);
+
+    let version = everleaf(&host, &["version"]);
+    let ours = format!("everleaf     {}\nkubernetes   v1.", env!("CARGO_PKG_VERSION"));
+    assert!(version.out.starts_with(&ours), "{}", version.out);
+    host.stop().await;
+}
+
+#[test]
+fn a_plug_in_of_kubectl_is_the_same_program_under_another_name() {
+    let folder = tempfile::tempdir().unwrap();
+    let plug_in = folder.path().join("kubectl-everleaf");
+    std::os::unix::fs::symlink(env!("CARGO_BIN_EXE_everleaf"), &plug_in).unwrap();
+    let told = said(Command::new(&plug_in).args(["version", "--client"]).output().unwrap());
+    assert_eq!(told.out, format!("everleaf     {}\n", env!("CARGO_PKG_VERSION")));
+    for shell in ["bash", "zsh", "fish"] {
+        let script = said(Command::new(&plug_in).args(["completion", shell]).output().unwrap());
+        assert_eq!(script.code, 0);
+        assert!(script.out.contains("why") && script.out.contains("renew"), "{shell}");
+    }
+    let help = said(Command::new(&plug_in).args(["why", "--help"]).output().unwrap());
+    assert!(help.out.contains("Exit codes: 0 in order"), "{}", help.out);
 }

@@ -1,9 +1,13 @@
 //! What the commands for users print with: colours where a person looks on, tables that fit, and spans of time in words.
 //! It never writes to standard error, and a reader that has gone away is no error.
 
+mod table;
+
 use std::io::{self, ErrorKind, IsTerminal, Write};
 
 use jiff::Timestamp;
+
+pub(crate) use table::table;
 
 /// A terminal that doesn't tell its width.
 const USUAL_WIDTH: usize = 120;
@@ -116,7 +120,11 @@ pub(crate) fn span(seconds: i64) -> String {
 /// A moment and how far away it is: `2026-11-25T01:00:00Z (in 3h 2m)`.
 pub(crate) fn moment(at: Timestamp, now: Timestamp) -> String {
     let seconds = at.as_second() - now.as_second();
-    let away = if seconds >= 0 { format!("in {}", span(seconds)) } else { format!("{} ago", span(seconds)) };
+    let away = match seconds {
+        0 => "now".to_owned(),
+        1.. => format!("in {}", span(seconds)),
+        _ => format!("{} ago", span(seconds)),
+    };
     format!("{} ({away})", everleaf_core::conditions::clock(at))
 }
 

@@ -27,6 +27,8 @@ use crate::screen::{self, Paint};
 use story::Verdict;
 use subject::{Kind, Subject};
 
+pub(crate) use told::Told;
+
 /// The object is in order.
 const IN_ORDER: u8 = 0;
 /// It is being worked on, and no person is needed.

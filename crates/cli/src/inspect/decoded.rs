@@ -1,0 +1,124 @@
+//! Certificates as text for people: what each says, how the chain hangs together, and whether a key belongs to the leaf.
+//! Pure; of a private key only its public half ever comes here.
+
+use everleaf_core::conditions::clock;
+use everleaf_core::x509::{Certificate, KeyUsage, PublicKey, sha256_hex};
+use jiff::Timestamp;
+
+use crate::screen::{Paint, moment, one_line};
+
+const USAGES: [(KeyUsage, &str); 9] = [
+    (KeyUsage::DIGITAL_SIGNATURE, "digital signature"),
+    (KeyUsage::CONTENT_COMMITMENT, "content commitment"),
+    (KeyUsage::KEY_ENCIPHERMENT, "key encipherment"),
+    (KeyUsage::DATA_ENCIPHERMENT, "data encipherment"),
+    (KeyUsage::KEY_AGREEMENT, "key agreement"),
+    (KeyUsage::CERT_SIGN, "cert sign"),
+    (KeyUsage::CRL_SIGN, "crl sign"),
+    (KeyUsage::ENCIPHER_ONLY, "encipher only"),
+    (KeyUsage::DECIPHER_ONLY, "decipher only"),
+];
+const EXTENDED: [(&str, &str); 6] = [
+    ("1.3.6.1.5.5.7.3.1", "server auth"),
+    ("1.3.6.1.5.5.7.3.2", "client auth"),
+    ("1.3.6.1.5.5.7.3.3", "code signing"),
+    ("1.3.6.1.5.5.7.3.4", "email protection"),
+    ("1.3.6.1.5.5.7.3.8", "timestamping"),
+    ("1.3.6.1.5.5.7.3.9", "ocsp signing"),
+];
+
+/// What is known of the private key beside a chain.
+pub(super) enum Key {
+    /// There is none to look at.
+    None,
+    /// Its public half.
+    Read(PublicKey),
+    /// It can't be read, and why.
+    Unreadable(String),
+}
+
+/// The chain as text.
+pub(super) fn chain(certificates: &[Certificate], key: &Key, now: Timestamp, paint: Paint) -> String {
+    let mut out = String::new();
+    for (at, certificate) in certificates.iter().enumerate() {
+        let signer = certificates.get(at + 1);
+        let title = if at == 0 { "Certificate".to_owned() } else { format!("Chain {at}") };
+        out.push_str(&format!("{}\n", paint.strong(&title)));
+        for (name, value) in lines(certificate, signer, now, paint) {
+            out.push_str(&format!("  {name:<12} {}\n", one_line(&value)));
+        }
+    }
+    let key = match (key, certificates.first()) {
+        (Key::None, _) | (_, None) => return out,
+        (Key::Read(key), Some(leaf)) if key == leaf.public_key() => paint.good("belongs to the certificate"),
+        (Key::Read(_), Some(_)) => paint.bad("does NOT belong to the certificate"),
+        (Key::Unreadable(why), Some(_)) => paint.bad(&format!("can't be read: {why}")),
+    };
+    out.push_str(&format!("{}\n  {key}\n", paint.strong("Private key")));
+    out
+}
+
+fn lines(
+    certificate: &Certificate,
+    signer: Option<&Certificate>,
+    now: Timestamp,
+    paint: Paint,
+) -> Vec<(&'static str, String)> {
+    let sans = certificate.sans();
+    let ips = sans.ips.iter().map(|ip| format!("IP {ip}"));
+    let names: Vec<String> = (sans.dns.iter().cloned().chain(ips))
+        .chain(sans.uris.iter().map(|uri| format!("URI {uri}")))
+        .chain(sans.emails.iter().map(|email| format!("email {email}")))
+        .collect();
+    let serial: Vec<String> = certificate.serial().iter().map(|byte| format!("{byte:02x}")).collect();
+    let kind = certificate
+        .public_key()
+        .kind()
+        .map_or_else(|| "of an unknown kind".to_owned(), |kind| kind.to_string());
+    let mut lines = vec![
+        ("subject", certificate.subject().to_string()),
+        ("names", names.join(", ")),
+        ("issuer", certificate.issuer().to_string()),
+        ("signed by", signed_by(certificate, signer)),
+        ("serial", serial.join(":")),
+        ("not before", moment(certificate.not_before(), now)),
+        ("not after", life(certificate, now, paint)),
+        ("key", kind),
+        ("usages", usages(certificate)),
+        ("CA", if certificate.is_ca() { "yes" } else { "no" }.to_owned()),
+        ("sha256", sha256_hex(certificate.der())),
+    ];
+    lines.retain(|(_, value)| !value.is_empty());
+    lines
+}
+
+fn signed_by(certificate: &Certificate, signer: Option<&Certificate>) -> String {
+    match signer {
+        _ if certificate.is_self_signed() => "itself".to_owned(),
+        None if certificate.issuer() == certificate.subject() => "its own name, and it is no CA".to_owned(),
+        Some(signer) if certificate.was_signed_by(signer) => "the next certificate".to_owned(),
+        Some(_) => "NOT the next certificate".to_owned(),
+        None => "a certificate that is not here".to_owned(),
+    }
+}
+
+fn life(certificate: &Certificate, now: Timestamp, paint: Paint) -> String {
+    let (begin, end) = (certificate.not_before(), certificate.not_after());
+    if now < begin {
+        return paint.bad(&format!("{} (not valid yet)", clock(end)));
+    }
+    let whole = (end.as_second() - begin.as_second()).max(1);
+    let left = (end.as_second() - now.as_second()).max(0) * 100 / whole;
+    let text = format!("{}, {left} % of its life left", moment(end, now));
+    if end <= now { paint.bad(&text) } else { text }
+}
+
+fn usages(certificate: &Certificate) -> String {
+    let bits = certificate.key_usage().unwrap_or_default();
+    let known = USAGES.iter().filter(|(bit, _)| bits.contains(*bit)).map(|(_, name)| (*name).to_owned());
+    let extended = certificate.ext_key_usages().iter().map(|oid| {
+        let dotted = oid.to_string();
+        EXTENDED.iter().find(|(known, _)| *known == dotted).map_or(dotted, |(_, name)| (*name).to_owned())
+    });
+    known.chain(extended).collect::<Vec<_>>().join(", ")
+}
