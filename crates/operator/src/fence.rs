@@ -5,11 +5,16 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use http::{Method, Request, Response};
 use kube::client::Body;
 use tokio::time::Instant;
 use tower::{BoxError, Service};
+
+/// A call without an answer is given up after this long and its pass follows again: kube-apiserver ends its own requests after a minute, so
+/// nothing comes any more. Without it one lost answer holds an object for as long as the connection is believed in.
+const ANSWER_WITHIN: Duration = Duration::from_secs(60);
 
 /// Until when this process may write. Share it by clone.
 #[derive(Debug, Clone)]
@@ -28,6 +33,11 @@ enum Limit {
 #[derive(Debug, thiserror::Error)]
 #[error("this replica does not hold the lease, so it does not write")]
 pub(crate) struct Fenced;
+
+/// A call was given up.
+#[derive(Debug, thiserror::Error)]
+#[error("the API server did not answer within {ANSWER_WITHIN:?}")]
+struct Unanswered;
 
 impl Fence {
     /// A fence for a process that needs no lease.
@@ -92,11 +102,24 @@ impl Service<Request<Body>> for Guarded {
             return Box::pin(async { Err(Fenced.into()) });
         }
         let client = self.inner.clone();
-        Box::pin(async move { client.send(request).await.map_err(Into::into) })
+        let lasts = is_watch(request.uri().query());
+        Box::pin(async move {
+            let answer = client.send(request);
+            if lasts {
+                return answer.await.map_err(Into::into);
+            }
+            let answer = tokio::time::timeout(ANSWER_WITHIN, answer).await;
+            answer.map_err(|_| Unanswered)?.map_err(Into::into)
+        })
     }
 }
 
 /// Questions that have to be asked by POST.
 fn is_review(path: &str) -> bool {
     path.starts_with("/apis/authorization.k8s.io/") || path.starts_with("/apis/authentication.k8s.io/")
+}
+
+fn is_watch(query: Option<&str>) -> bool {
+    let pairs = query.unwrap_or_default().split('&');
+    pairs.into_iter().any(|pair| matches!(pair, "watch=1" | "watch=true"))
 }

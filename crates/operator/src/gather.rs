@@ -61,9 +61,13 @@ pub(crate) async fn gather(context: &Context, key: &Key) -> kube::Result<Gathere
     };
     if needs_read {
         seen.secret = read_secret(context, &secret_key).await?.map(Arc::new);
+        let mut state = context.world.look();
         if seen.secret.is_none() {
-            context.world.look().forget_lost_secret(&secret_key);
+            state.forget_lost_secret(&secret_key);
         }
+        // Only now is it known for whom it was issued.
+        let holder = seen.secret.as_deref().and_then(issued_for);
+        seen.claim = claim(&state, &record, &secret_key, holder);
     }
     Ok(Gathered::All(Box::new(Gathering { record, wanted, seen })))
 }
@@ -109,10 +113,11 @@ fn observe(
     history.sort();
     next.sort_by(|a: &RequestSeen, b| a.name.cmp(&b.name));
     let stored = state.keys_of(&record.uid);
+    let secret = state.secret(&secret_key).and_then(|secret| secret.facts());
     Observed {
         me: record.identity(),
-        secret: state.secret(&secret_key).and_then(|secret| secret.facts()),
-        claim: claim(state, record, &secret_key),
+        claim: claim(state, record, &secret_key, secret.as_deref().and_then(issued_for)),
+        secret,
         current,
         next,
         strays,
@@ -126,14 +131,13 @@ fn observe(
 }
 
 /// One Certificate owns a Secret: the one the Secret was issued for if it still wants it, else the oldest, ties by name.
-fn claim(state: &State, record: &CertificateRecord, secret: &Key) -> Claim {
+fn claim(state: &State, record: &CertificateRecord, secret: &Key, issued_for: Option<&str>) -> Claim {
     let me = record.key();
     let claims: Vec<&Key> = state.claims(secret).collect();
     if claims.len() < 2 {
         return Claim::Ours;
     }
-    let issued_for = state.secret(secret).and_then(|secret| secret.issued_for());
-    let by_annotation = claims.iter().find(|claim| Some(claim.name.as_str()) == issued_for.as_deref());
+    let by_annotation = claims.iter().find(|claim| Some(claim.name.as_str()) == issued_for);
     let oldest = || {
         let ages = claims.iter().filter_map(|claim| Some((state.certificate(claim)?.created, *claim)));
         ages.min().map(|(_, claim)| claim)
@@ -142,6 +146,11 @@ fn claim(state: &State, record: &CertificateRecord, secret: &Key) -> Claim {
         Some(owner) if *owner != me => Claim::HeldBy(owner.name.clone()),
         _ => Claim::Ours,
     }
+}
+
+/// The Certificate a Secret was issued for, by its annotation.
+fn issued_for(secret: &SecretSeen) -> Option<&str> {
+    secret.annotations.get(everleaf_core::annotations::CERTIFICATE_NAME).map(String::as_str)
 }
 
 /// The key for the next issuance: in memory, or the Secret that status names, or the only one we own.

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use everleaf_core::failure::{Blame, Call, Class, Failure, Finality, Says};
-use everleaf_core::x509::PrivateKey;
+use everleaf_core::x509::{Csr, PrivateKey};
 use k8s_openapi::api::core::v1::Secret;
 use kube::Api;
 
@@ -45,17 +45,20 @@ impl HeldKeys {
     }
 }
 
-/// The private key a SelfSigned request was made with: from memory if it is ours, else from the Secret it names.
+/// The private key a SelfSigned request was made with: from memory if it is there, else from the Secret it names. A request that an
+/// earlier process made may name the Secret that the key in memory is to have, and be made with another key: that one says nothing of it.
 pub(crate) async fn key_of_request(
     context: &Context,
     record: &RequestRecord,
+    csr: &Csr,
 ) -> Result<Arc<PrivateKey>, Failure> {
     let Some(secret_name) = &record.key_secret else {
         let says = "the request has no annotation cert-manager.io/private-key-secret-name, so its key can't be found";
         return Err(failure("MissingAnnotation", says, Blame::Request, Finality::AtOnce));
     };
     let held = record.owner_uid.as_deref().and_then(|uid| context.held.of(uid));
-    if let Some(held) = held.filter(|held| held.secret_name == *secret_name) {
+    let is_its_key = |held: &Held| held.secret_name == *secret_name && held.key.public() == csr.public_key();
+    if let Some(held) = held.filter(is_its_key) {
         return Ok(held.key);
     }
     let blame = Blame::Secret(secret_name.clone());

@@ -312,8 +312,13 @@ impl State {
         wakes
     }
 
-    /// Takes over a Secret, or its end.
+    /// Takes over a Secret, or its end. One watch may be behind the other: what it shows of a Secret that the other has shown in a later
+    /// version is old.
     pub fn put_secret(&mut self, key: &Key, new: Option<Arc<SecretRecord>>) -> Vec<Wake> {
+        let is_old = |new: &Arc<SecretRecord>| self.secrets.get(key).is_some_and(|old| old.outdates(new));
+        if new.as_ref().is_some_and(is_old) {
+            return Vec::new();
+        }
         let old = match new.clone() {
             Some(record) => self.secrets.insert(key.clone(), record),
             None => self.secrets.remove(key),
@@ -402,8 +407,11 @@ mod tests {
     #[test]
     fn a_secret_that_a_certificate_names_is_not_believed_gone_because_one_watch_lost_it() {
         let (mut state, key) = (State::default(), Key::new("ns", "web-tls"));
-        let labelled =
-            || Some(Arc::new(SecretRecord::in_full(&k8s_openapi::api::core::v1::Secret::default())));
+        let labelled = || {
+            let mut secret = k8s_openapi::api::core::v1::Secret::default();
+            secret.metadata.resource_version = Some("4".to_owned());
+            Some(Arc::new(SecretRecord::in_full(&secret)))
+        };
         state.put_secret(&key, labelled());
         assert!(state.lose_secret(&key).iter().all(|wake| !matches!(wake, Wake::Certificate(_))));
         assert!(state.secret(&key).is_none(), "nobody asks for it");

@@ -61,7 +61,7 @@ impl Attempt<'_> {
         {
             return self.issuer_failed(failure).await;
         }
-        let key = match self.key_if_needed().await {
+        let key = match self.key_if_needed(csr).await {
             Ok(key) => key,
             Err(failure) => {
                 self.lane.given_back(self.ticket);
@@ -213,11 +213,11 @@ impl Attempt<'_> {
     }
 
     /// A SelfSigned issuer signs with the request's own key.
-    async fn key_if_needed(&self) -> Result<Option<Arc<PrivateKey>>, Failure> {
+    async fn key_if_needed(&self, csr: &Csr) -> Result<Option<Arc<PrivateKey>>, Failure> {
         if !matches!(self.issuer, Issuer::SelfSigned(_)) {
             return Ok(None);
         }
-        crate::held::key_of_request(self.context, self.record).await.map(Some)
+        crate::held::key_of_request(self.context, self.record, csr).await.map(Some)
     }
 }
 

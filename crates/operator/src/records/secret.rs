@@ -63,6 +63,14 @@ impl SecretRecord {
         SecretRecord { resource_version: String::new(), body: SecretBody::Lost }
     }
 
+    /// True if this was shown by the other watch in a later version. Versions of one watch always follow each other, and may go back when the
+    /// store behind the API was restored.
+    pub fn outdates(&self, other: &SecretRecord) -> bool {
+        let by_the_same = matches!(self.body, SecretBody::Unread) == matches!(other.body, SecretBody::Unread);
+        let version = |record: &SecretRecord| record.resource_version.parse::<u64>().ok();
+        !by_the_same && version(self).zip(version(other)).is_some_and(|(is, was)| is > was)
+    }
+
     /// The facts of a target Secret.
     pub fn facts(&self) -> Option<Arc<SecretSeen>> {
         match &self.body {
@@ -86,15 +94,36 @@ impl SecretRecord {
             _ => None,
         }
     }
-
-    /// The Certificate it was issued for, by its annotation.
-    pub fn issued_for(&self) -> Option<String> {
-        self.facts()?.annotations.get(everleaf_core::annotations::CERTIFICATE_NAME).cloned()
-    }
 }
 
 fn owner(meta: &ObjectMeta) -> Option<Owner> {
     let owners = meta.owner_references.as_deref().unwrap_or_default();
     let owner = owners.iter().find(|owner| owner.controller == Some(true) && owner.kind == "Certificate")?;
     Some(Owner { uid: owner.uid.clone(), name: owner.name.clone() })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn meta(version: &str) -> ObjectMeta {
+        ObjectMeta { resource_version: Some(version.to_owned()), ..ObjectMeta::default() }
+    }
+
+    fn unread(version: &str) -> SecretRecord {
+        SecretRecord::unread(&meta(version))
+    }
+
+    fn labelled(version: &str) -> SecretRecord {
+        SecretRecord::in_full(&Secret { metadata: meta(version), ..Secret::default() })
+    }
+
+    #[test]
+    fn what_a_watch_that_is_behind_shows_replaces_nothing_that_the_other_has_shown() {
+        assert!(labelled("12").outdates(&unread("11")), "the label was taken away and given back meanwhile");
+        assert!(unread("12").outdates(&labelled("11")));
+        assert!(!labelled("12").outdates(&unread("13")));
+        assert!(!labelled("12").outdates(&labelled("11")), "a restored store counts from an earlier version");
+        assert!(!SecretRecord::lost().outdates(&unread("11")));
+    }
 }
