@@ -178,14 +178,25 @@ impl Pass<'_> {
         let attempts = status.failed_attempts.max(1);
         let jitter = Jitter::of(&self.seen.me.uid, attempts);
         let life = self.life_left_at(failed);
-        let wait = match answer {
-            Some(Answer::Ended(ending)) if self.is_unproved(&ending) => {
+        let ending = match answer {
+            Some(Answer::Ended(ending)) => Some(ending),
+            _ => self.told_ending(failed),
+        };
+        let wait = match ending {
+            Some(ending) if self.is_unproved(&ending) => {
                 retry::next_delay(Class::Transient, attempts, life, None, jitter)
             }
             _ => self.policy.cadence.wait(attempts, life, jitter),
         };
         let until = failed.checked_add(wait).unwrap_or(Timestamp::MAX);
         (until > self.now).then_some(until)
+    }
+
+    /// How the last request ended, as status tells it: the request itself goes as soon as it is tried again, and what was no proof before
+    /// is none afterwards.
+    fn told_ending(&self, at: Timestamp) -> Option<Ending> {
+        let (told, _) = self.seen.status.issuing.as_ref().filter(|(condition, _)| !condition.holds)?;
+        Some(Ending { reason: told.reason.clone(), message: told.message.clone(), at })
     }
 
     /// What another controller called failed, or answered with a certificate that is of no use, is tried again in seconds: with a built-in

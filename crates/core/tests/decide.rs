@@ -319,6 +319,17 @@ fn a_back_off_that_another_controller_left_after_an_unproved_failure_is_dropped(
     seen.status.last_failure = Some(start());
     seen.status.failed_attempts = 6;
     assert!(matches!(plan(&wish, &seen, start() + hours(1)).step, Step::DeleteRequest { .. }));
+    // Its request is gone then, and the failure still stands in status.
+    let said = conditions::failed("Vault failed to sign: 503");
+    seen.next.clear();
+    seen.status.issuing = Some((conditions::Condition::no("Failed", said), start()));
+    assert!(matches!(plan(&wish, &seen, start() + hours(1)).step, Step::Request { .. }));
+    let refused = conditions::failed(&format!("{} (sign failed: no)", conditions::REFUSED));
+    seen.status.issuing = Some((conditions::Condition::no("Failed", refused), start()));
+    assert!(
+        matches!(plan(&wish, &seen, start() + hours(1)).step, Step::Rest),
+        "a proved refusal keeps its time"
+    );
 }
 
 /// The certificate of another's issuer is told once and waited out like any other failure, with the request left for those who look.
