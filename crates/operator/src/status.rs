@@ -117,6 +117,8 @@ pub(crate) struct RequestChange {
     pub certificate: Option<(String, Option<String>)>,
     /// It ended without a certificate: the time is kept.
     pub ended: bool,
+    /// The CSR that the certificate answers: a request with another one doesn't get it.
+    pub answers: Option<String>,
 }
 
 impl RequestChange {

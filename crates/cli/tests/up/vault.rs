@@ -106,6 +106,45 @@ metadata:
     host.stop().await;
 }
 
+/// What is set for Vault's own program on this host is nothing to an issuer, which says all by itself.
+#[tokio::test(flavor = "multi_thread")]
+async fn vaults_own_variables_in_the_environment_change_nothing() {
+    let (mut host, vault) = (Host::new(), vault().await);
+    let credentials = vault.furnished.clone().unwrap();
+    for (name, value) in [
+        ("VAULT_ADDR", "https://127.0.0.1:9"),
+        ("VAULT_AGENT_ADDR", "https://127.0.0.1:9"),
+        ("VAULT_CACERT", "/no/such/file"),
+        ("VAULT_CLIENT_TIMEOUT", "0"),
+        ("VAULT_HTTP_PROXY", "http://127.0.0.1:9"),
+        ("VAULT_NAMESPACE", "elsewhere"),
+        ("VAULT_PROXY_ADDR", "http://127.0.0.1:9"),
+        ("VAULT_RATE_LIMIT", "0.001"),
+        ("VAULT_TLS_SERVER_NAME", "elsewhere.example"),
+        ("VAULT_TOKEN", "wrong"),
+    ] {
+        host.set(name, value);
+    }
+    let auth = format!(
+        "      appRole: {{path: {}, roleId: {}, secretRef: {{name: approle, key: secret-id}}}}",
+        Scene::default().auth,
+        credentials.role_id
+    );
+    let secret = "
+apiVersion: v1
+kind: Secret
+metadata:
+  name: approle
+  annotations:
+    everleaf.dev/from-file: secret-id=../secret-id
+";
+    host.write("secret-id", &credentials.secret_id);
+    manifests(&host, &vault, secret, &auth);
+    host.start().await;
+    is_served(&host, &vault).await;
+    host.stop().await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_tls_certificate_from_files_logs_in() {
     let (mut host, vault) = (Host::new(), vault().await);

@@ -131,7 +131,7 @@ impl Attempt<'_> {
             self.context.issuers.push(self.lane.id.clone());
         }
         self.context.metrics.attempt(&self.lane.id, "Signed", "Signed");
-        publish::issued(self.context, &self.job, checked).await;
+        publish::issued(self.context, &self.job, &self.record.csr_pem, checked).await;
         self.lane.finish(&self.job);
     }
 

@@ -40,12 +40,13 @@ pub(super) fn is_news(old: Option<&Told>, new: &Told) -> bool {
 }
 
 /// Publishes a certificate: approval (where it is ours), Ready and the certificate in one write.
-pub(super) async fn issued(context: &Context, job: &Job, checked: &Checked) {
+pub(super) async fn issued(context: &Context, job: &Job, csr_pem: &str, checked: &Checked) {
     let change = RequestChange {
         approve: job.approve,
         ready: Some(Condition::yes(request_reason::ISSUED, "Certificate fetched from issuer successfully")),
         certificate: Some((checked.chain().to_pem(), checked.chain().ca_pem())),
         ended: false,
+        answers: Some(csr_pem.to_owned()),
     };
     write_until_taken(context, &job.request, &job.uid, &change).await;
 }
@@ -53,14 +54,21 @@ pub(super) async fn issued(context: &Context, job: &Job, checked: &Checked) {
 /// Ends a request by a proved refusal.
 pub(super) async fn refused(context: &Context, job: &Job, refusal: &Refusal) {
     let ready = Condition::no(request_reason::FAILED, conditions::refused(refusal));
-    let change = RequestChange { approve: job.approve, ready: Some(ready), certificate: None, ended: true };
+    let change = RequestChange {
+        approve: job.approve,
+        ready: Some(ready),
+        certificate: None,
+        ended: true,
+        answers: None,
+    };
     write_until_taken(context, &job.request, &job.uid, &change).await;
 }
 
 /// Publishes why a request waits.
 pub(super) async fn pending(context: &Context, request: &Key, uid: &str, approve: bool, message: String) {
     let ready = Condition::no(request_reason::PENDING, message);
-    let change = RequestChange { approve, ready: Some(ready), certificate: None, ended: false };
+    let change =
+        RequestChange { approve, ready: Some(ready), certificate: None, ended: false, answers: None };
     if let Err(error) = try_write(context, request, uid, &change).await {
         info!(%request, %error, "could not tell why a request waits");
     }
@@ -94,7 +102,9 @@ async fn write_until_taken(context: &Context, request: &Key, uid: &str, change: 
     loop {
         match try_write(context, request, uid, change).await {
             Ok(()) => return,
-            Err(kube::Error::Api(status)) if matches!(status.code, 404 | 409 | 422) => {
+            // Gone, or nothing that can be written; a conflict is none of these: what has changed is looked at anew before the next try, and
+            // an answer that was dropped for it would be asked for a second time.
+            Err(kube::Error::Api(status)) if matches!(status.code, 404 | 422) => {
                 warn!(%request, code = status.code, says = %status.message, "dropped an answer: the request has changed");
                 context.requests.push_at(request.clone(), tokio::time::Instant::now() + FIRST_WAIT);
                 return;
@@ -114,7 +124,9 @@ async fn write_until_taken(context: &Context, request: &Key, uid: &str, change: 
 async fn try_write(context: &Context, request: &Key, uid: &str, change: &RequestChange) -> kube::Result<()> {
     let record = context.world.look().request(request).cloned();
     // Gone, replaced or ended meanwhile: nothing to say any more.
-    let Some(record) = record.filter(|record| record.uid == uid && record.is_open()) else { return Ok(()) };
+    let record = record.filter(|record| record.uid == uid && record.is_open());
+    let record = record.filter(|record| change.answers.as_ref().is_none_or(|csr| *csr == record.csr_pem));
+    let Some(record) = record else { return Ok(()) };
     let Some(new) = status::request(&record, change, context.clock.now()) else { return Ok(()) };
     let version = context.world.newest_version(Kind::Request, request, &record.resource_version);
     let written = write::status(&context.client, write::REQUESTS, request, &version, &new).await?;

@@ -7,6 +7,7 @@ use kube::api::{Api, ListParams};
 use serde_json::{Value, json};
 use tokio::time::sleep;
 
+use crate::door::Fate;
 use crate::stage::{Login, NAMESPACE, Plot, Stage, jwt, seconds};
 
 async fn stage() -> Stage {
@@ -379,4 +380,74 @@ async fn a_life_that_vault_cuts_makes_no_renewal_loop() {
     sleep(seconds(2 * 3600)).await;
     let signs = stage.vault.audit().signatures();
     assert!(signs <= 1, "S9: {signs} signs in two hours for a life of a week");
+}
+
+/// R10: whatever happens to a write after a good sign, the same certificate is written later, and Vault signs once.
+#[tokio::test(start_paused = true)]
+async fn a_write_that_fails_after_a_good_sign_makes_no_second_sign() {
+    let mut wrongs = Vec::new();
+    for number in 0..7 {
+        for fate in [
+            Fate::AnswerLost(number),
+            Fate::Conflict(number),
+            Fate::ApiAway(number, seconds(60)),
+            Fate::ApiSilent(number, seconds(60)),
+        ] {
+            let stage = Stage::bare(Plot::default()).await;
+            stage.start_behind(fate);
+            stage.ask("web", 1).await;
+            let took = stage.until_ready("web", 1, seconds(300)).await;
+            let signs = stage.vault.audit().signatures();
+            if took.is_none() || signs != 1 {
+                wrongs.push(format!("R10 {fate:?}: ready after {took:?}, {signs} signs"));
+            }
+        }
+    }
+    assert!(wrongs.is_empty(), "{wrongs:#?}");
+}
+
+/// S1: a CSR that can't be decoded, and R11: one of any bytes, are told without a call to Vault, and without harm.
+#[tokio::test(start_paused = true)]
+async fn requests_of_any_bytes_are_told_and_vault_is_not_called_for_them() {
+    let stage = stage().await;
+    let before = stage.vault.audit().calls(Phase::Sign);
+    let mut chance = everleaf_practice::Chance::new(23);
+    let pem = |inside: &str| {
+        format!("-----BEGIN CERTIFICATE REQUEST-----\n{inside}\n-----END CERTIFICATE REQUEST-----\n")
+            .into_bytes()
+    };
+    let mut rows =
+        vec![b"".to_vec(), b"no PEM".to_vec(), pem(""), pem("AAAA"), pem("!!!!"), vec![0xff; 4096]];
+    rows.extend((0..40).map(|_| chance.bytes::<64>().to_vec()));
+    rows.extend((0..40).map(|_| pem(&base64(&chance.bytes::<200>()))));
+    let requests: Api<CertificateRequest> = Api::namespaced(stage.client.clone(), NAMESPACE);
+    for (number, bytes) in rows.iter().enumerate() {
+        let request = json!({
+            "apiVersion": "cert-manager.io/v1", "kind": "CertificateRequest", "metadata": { "name": format!("odd-{number}") },
+            "spec": { "request": base64(bytes), "issuerRef": { "name": "vault" } },
+        });
+        let request = serde_json::from_value(request).unwrap();
+        // What the API refuses can't harm anybody.
+        let _ = requests.create(&kube::api::PostParams::default(), &request).await;
+    }
+    sleep(seconds(300)).await;
+    let listed = requests.list(&ListParams::default()).await.unwrap();
+    let is_odd = |name: &Option<String>| name.as_deref().is_some_and(|name| name.starts_with("odd-"));
+    let odd: Vec<_> = listed.iter().filter(|request| is_odd(&request.metadata.name)).collect();
+    let told = |request: &CertificateRequest| {
+        let conditions = request.status.clone().unwrap_or_default().conditions;
+        everleaf_api::condition::find(&conditions, "Ready")
+            .is_some_and(|ready| !everleaf_api::condition::AnyCondition::message(ready).is_empty())
+    };
+    let silent: Vec<_> =
+        odd.iter().filter(|request| !told(request)).map(|request| &request.metadata.name).collect();
+    assert!(odd.len() > 50 && silent.is_empty(), "R11: not told: {silent:?}");
+    assert_eq!(stage.vault.audit().calls(Phase::Sign), before, "S1: Vault was called");
+    stage.ask("after", 1).await;
+    assert!(stage.until_ready("after", 1, seconds(20)).await.is_some(), "R11: the issuer suffers");
+}
+
+fn base64(bytes: &[u8]) -> String {
+    use base64::Engine as _;
+    base64::engine::general_purpose::STANDARD.encode(bytes)
 }

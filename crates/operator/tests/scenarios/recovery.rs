@@ -104,3 +104,9 @@ fn check(count: usize, (stage, healed, first, renewed): &(Stage, Timestamp, Vec<
 async fn after_two_hours_without_vault_a_thousand_are_renewed_in_the_order_of_life_left() {
     check(1_000, &outage(1_000, 7_200).await);
 }
+
+/// F6 of the catalogue.
+#[tokio::test(start_paused = true)]
+async fn after_an_hour_without_vault_five_thousand_cost_a_handful_of_logins_and_one_sign_each() {
+    check(5_000, &outage(5_000, 3_600).await);
+}

@@ -28,6 +28,7 @@ use tokio::time::{Instant, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 use tower::Service as _;
 
+use crate::door::{Door, Fate, Late};
 use crate::front::{AUTHORITY, Front};
 
 pub const NAMESPACE: &str = "default";
@@ -63,6 +64,7 @@ impl Default for Plot {
 
 pub struct Stage {
     pub client: kube::Client,
+    server: Server,
     pub vault: Practice,
     pub cluster: Cluster,
     pub scene: Scene,
@@ -113,11 +115,13 @@ impl Stage {
         for definition in everleaf_api::crds::all() {
             server = server.crd(serde_json::to_value(definition).unwrap());
         }
-        let client = kube::Client::new(server.build().unwrap(), NAMESPACE);
+        let server = server.build().unwrap();
+        let client = kube::Client::new(server.clone(), NAMESPACE);
         let front = Front::new(cluster.clone(), cluster.balancer(plot.balance));
         let own = cluster.balancer(plot.balance);
         let mut stage = Stage {
             client,
+            server,
             vault,
             cluster,
             scene,
@@ -217,9 +221,19 @@ impl Stage {
 
     /// Starts the operator; it stops with the stage, or with the token that is given back.
     pub fn start(&self) -> CancellationToken {
+        self.start_with(self.client.clone())
+    }
+
+    /// The same, with a door between operator and API at which this happens.
+    pub fn start_behind(&self, fate: Fate) -> CancellationToken {
+        let door = Door::new(self.server.clone(), fate, Late::default(), CancellationToken::new());
+        self.start_with(kube::Client::new(door, NAMESPACE))
+    }
+
+    fn start_with(&self, client: kube::Client) -> CancellationToken {
         let clock = self.vault.clone();
         let operator = Operator::new(Parts {
-            client: self.client.clone(),
+            client,
             clock: Clock::new(move || clock.now()),
             keys: KeySource::default(),
             common: Common { network: Network::in_process(self.front.clone()), ..Common::default() },
