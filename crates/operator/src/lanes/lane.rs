@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use everleaf_core::failure::{Class, Failure};
+use everleaf_core::failure::{Class, Failure, Says};
 use everleaf_core::pace::{Admission, Answered, Moment, Pace, Ticket};
 use everleaf_issuers::Issuer;
 use jiff::Timestamp;
@@ -33,8 +33,8 @@ struct State {
     line: Line,
     telling: Telling,
     trouble: Option<Trouble>,
-    /// Who must move, as it was last told on the issuer, and when.
-    told: Option<(Class, Moment)>,
+    /// What was last told of the present trouble on the issuer.
+    told: Option<ToldTrouble>,
     succeeded: Option<Moment>,
     changed_at: Option<Timestamp>,
     closed: bool,
@@ -51,7 +51,16 @@ enum Telling {
     UnderWay,
 }
 
-/// Trouble of an issuer is told again in other words after this long, and where somebody else must move now, after this long.
+/// What was told of a trouble: who must move, in which words, when, and how many different words there were.
+struct ToldTrouble {
+    class: Class,
+    says: Says,
+    at: Moment,
+    times: u32,
+}
+
+/// The first words for a trouble are told at once, because evidence comes in steps: a 403 is only that until policies and a write were
+/// looked at. After that, it is told again in other words after this long, and where somebody else must move now, after this long.
 const TELL_AGAIN: Duration = Duration::from_secs(300);
 const TELL_ANOTHER_CLASS: Duration = Duration::from_secs(60);
 
@@ -190,17 +199,24 @@ impl Lane {
     /// Whether this trouble should be told on the issuer: not so soon after the last time, and later still where the same one must move.
     pub fn is_news(&self, failure: &Failure) -> bool {
         let now = self.moment();
-        match self.lock().told {
+        match &self.lock().told {
             None => true,
-            Some((class, at)) if class == failure.class => now.since(at) >= TELL_AGAIN,
-            Some((_, at)) => now.since(at) >= TELL_ANOTHER_CLASS,
+            Some(told) if told.times < publish::TOLD_FREELY => true,
+            Some(told) if told.class == failure.class => now.since(told.at) >= TELL_AGAIN,
+            Some(told) => now.since(told.at) >= TELL_ANOTHER_CLASS,
         }
     }
 
     /// It has been told on the issuer.
     pub fn note_trouble_told(&self, failure: &Failure) {
         let now = self.moment();
-        self.lock().told = Some((failure.class, now));
+        let told = &mut self.lock().told;
+        let (times, is_same) = match told {
+            None => (0, false),
+            Some(told) => (told.times, told.class == failure.class && told.says == failure.says),
+        };
+        let (class, says) = (failure.class, failure.says.clone());
+        *told = Some(ToldTrouble { class, says, at: now, times: times + u32::from(!is_same) });
     }
 
     /// How long ago the issuer last worked.
@@ -221,6 +237,9 @@ impl Lane {
             state.line.count_anew();
         }
         let was_in_trouble = state.trouble.take().is_some();
+        if was_in_trouble {
+            state.told = None;
+        }
         drop(state);
         self.changed.notify_one();
         was_in_trouble
@@ -402,4 +421,31 @@ pub(super) async fn run(lane: Arc<Lane>, context: Arc<Context>) {
 /// True for failures that say something about the issuer and not only about the request.
 pub(super) fn is_issuers_fault(failure: &Failure) -> bool {
     failure.class != Class::Request
+}
+
+#[cfg(test)]
+mod tests {
+    use everleaf_core::failure::{Blame, Call, Finality};
+
+    use super::*;
+
+    fn failure(class: Class, says: &str) -> Failure {
+        let (call, blame, finality) = (Call::Sign, Blame::Issuer, Finality::WhenProved);
+        Failure { class, call, code: "Code", says: Says::new(says), retry_after: None, blame, finality }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn better_words_for_a_trouble_are_told_at_once_and_ever_new_ones_seldom() {
+        let lane = Lane::new(IssuerId::ClusterIssuer("vault".to_owned()));
+        let mut told = 0;
+        for second in 0..3_600 {
+            let failure = failure(Class::Transient, ["502", "503", "504", "reset", "hang"][second % 5]);
+            if lane.is_news(&failure) {
+                lane.note_trouble_told(&failure);
+                told += 1;
+            }
+            tokio::time::advance(Duration::from_secs(1)).await;
+        }
+        assert!((5..=20).contains(&told), "told {told} times in an hour");
+    }
 }
