@@ -6,6 +6,7 @@ mod cluster;
 mod completion;
 mod controller;
 mod demo;
+mod doctor;
 mod inspect;
 mod renew;
 mod screen;
@@ -43,6 +44,8 @@ enum Command {
     Approve(approve::Flags),
     /// Forbids that a CertificateRequest is ever signed.
     Deny(approve::Flags),
+    /// Looks whether an issuer can be used, step by step, before a certificate needs it.
+    Doctor(Box<doctor::Flags>),
     /// Shows what stands in a certificate: of a Secret, or of a file.
     Inspect(inspect::Flags),
     /// Checks whether the cluster can take Certificates.
@@ -65,6 +68,7 @@ fn main() -> ExitCode {
         Command::Renew(flags) => renew::run(&flags),
         Command::Approve(flags) => approve::run(&flags, approve::Verdict::Approved),
         Command::Deny(flags) => approve::run(&flags, approve::Verdict::Denied),
+        Command::Doctor(flags) => doctor::run(&flags),
         Command::Inspect(flags) => inspect::run(&flags),
         Command::Check(flags) => check::run(&flags),
         Command::Version(flags) => version::run(&flags),

@@ -218,3 +218,75 @@ fn a_plug_in_of_kubectl_is_the_same_program_under_another_name() {
     let help = said(Command::new(&plug_in).args(["why", "--help"]).output().unwrap());
     assert!(help.out.contains("Exit codes: 0 in order"), "{}", help.out);
 }
+
+/// A Vault issuer at a practice Vault, with the secret id that is given.
+fn vault_manifest(url: &str, role_id: &str, secret_id: &str) -> String {
+    let scene = everleaf_practice::Scene::default();
+    format!(
+        "
+apiVersion: v1
+kind: Secret
+metadata: {{name: approle}}
+stringData: {{secret-id: {secret_id}}}
+---
+apiVersion: cert-manager.io/v1
+kind: Issuer
+metadata: {{name: vault}}
+spec:
+  vault:
+    server: {url}
+    path: {pki}/sign/{role}
+    auth: {{appRole: {{path: {auth}, roleId: {role_id}, secretRef: {{name: approle, key: secret-id}}}}}}
+",
+        pki = scene.pki,
+        role = scene.role,
+        auth = scene.auth,
+    )
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn doctor_looks_at_an_issuer_step_by_step_and_shows_no_secret() {
+    let options = everleaf_practice::RunOptions {
+        listen: "127.0.0.1:0".parse().unwrap(),
+        scheme: everleaf_practice::Scheme::Http,
+        ..everleaf_practice::RunOptions::default()
+    };
+    let vault = everleaf_practice::start(options).await.unwrap();
+    let credentials = vault.furnished.clone().unwrap();
+    let mut host = Host::new();
+    host.manifest("all.yaml", MANIFESTS);
+    host.manifest("vault.yaml", &vault_manifest(&vault.url, &credentials.role_id, &credentials.secret_id));
+    host.start().await;
+
+    let sound = everleaf(&host, &["doctor", "vault"]);
+    assert_eq!((sound.code, sound.error.as_str()), (3, ""), "{}", sound.out);
+    for words in [
+        "ok       Secret      approle is there",
+        "ok       connection",
+        "warning  TLS         there is none",
+        "ok       health",
+        "ok       login",
+        "ok       policy",
+    ] {
+        assert!(sound.out.contains(words), "{words}\nis not in\n{}", sound.out);
+    }
+    assert!(!sound.out.contains(credentials.secret_id.as_str()), "no secret is shown");
+    assert!(vault.practice.signed().is_empty(), "nothing is signed");
+
+    let scene = everleaf_practice::Scene::default();
+    let nothing = serde_json::json!({ "policy": "path \"nothing\" { capabilities = [\"read\"] }" });
+    vault.practice.write(&format!("sys/policies/acl/{}", scene.policy), nothing).unwrap();
+    let lacks = everleaf(&host, &["doctor", "issuer/vault"]);
+    assert_eq!(lacks.code, 4, "{}", lacks.out);
+    let wanted = format!(
+        "error    policy      policy {} lacks update on {}/sign/{}",
+        scene.policy, scene.pki, scene.role
+    );
+    assert!(lacks.out.contains(&wanted), "{wanted}\nis not in\n{}", lacks.out);
+    assert!(lacks.out.contains("Mend:       path \""), "{}", lacks.out);
+
+    assert_eq!(everleaf(&host, &["doctor", "self"]).code, 0);
+    assert_eq!(everleaf(&host, &["doctor", "nobody"]).code, 5);
+    assert_eq!(everleaf(&host, &["doctor", "cert/web"]).code, 2);
+    host.stop().await;
+}

@@ -7,6 +7,7 @@ pub mod classify;
 mod client;
 mod clients;
 pub mod config;
+mod examine;
 mod lockout;
 mod login;
 mod patience;
@@ -38,6 +39,7 @@ use crate::flight::Flight;
 use crate::order::{Answered, IssuerIdentity, Order, Verified};
 use crate::surroundings::Surroundings;
 
+pub use self::examine::{Examined, TokenSeen};
 pub use self::lockout::WrongTries;
 
 /// A Vault issuer: one configuration, with its connections and its token. Cheap to clone.

@@ -22,7 +22,7 @@ pub mod run;
 pub mod secrets;
 pub mod serve;
 mod status;
-mod surroundings;
+pub mod surroundings;
 mod watch;
 mod world;
 mod write;

@@ -13,14 +13,14 @@ use kube::api::PostParams;
 use zeroize::Zeroizing;
 
 /// Reads for the issuers of one namespace.
-pub(crate) struct KubeSurroundings {
+pub struct KubeSurroundings {
     client: kube::Client,
     namespace: String,
 }
 
 impl KubeSurroundings {
     /// Reads in `namespace`.
-    pub(crate) fn new(client: kube::Client, namespace: &str) -> KubeSurroundings {
+    pub fn new(client: kube::Client, namespace: &str) -> KubeSurroundings {
         KubeSurroundings { client, namespace: namespace.to_owned() }
     }
 

@@ -122,3 +122,72 @@ fn usages(certificate: &Certificate) -> String {
     });
     known.chain(extended).collect::<Vec<_>>().join(", ")
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use std::time::Duration;
+
+    use everleaf_core::x509::PrivateKey;
+    use everleaf_practice::{CaKeyKind, RequestNames, Workshop};
+
+    use super::*;
+
+    const LIFE: Duration = Duration::from_secs(100 * 3600);
+
+    fn begin() -> Timestamp {
+        "2026-11-25T00:00:00Z".parse().unwrap()
+    }
+
+    /// A leaf, its CA, and the leaf's key.
+    fn made() -> (Certificate, Certificate, PublicKey) {
+        let mut workshop = Workshop::new(7, "test root", CaKeyKind::P256, begin(), 2 * LIFE).unwrap();
+        let leaf = workshop.leaf(&RequestNames::host("www.example.com"), begin(), LIFE).unwrap();
+        let ca = Certificate::from_pem(workshop.ca().certificate_pem.as_bytes()).unwrap();
+        let key = PrivateKey::from_pem(leaf.key_pem.as_bytes()).unwrap().public().clone();
+        (Certificate::from_pem(leaf.certificate_pem.as_bytes()).unwrap(), ca, key)
+    }
+
+    fn told(certificates: &[Certificate], key: &Key, hours: i64) -> String {
+        let now = begin() + jiff::SignedDuration::from_hours(hours);
+        chain(certificates, key, now, Paint::Plain)
+    }
+
+    #[test]
+    fn a_sound_chain_hangs_together_and_its_key_belongs_to_it() {
+        let (leaf, ca, key) = made();
+        let text = told(&[leaf, ca], &Key::Read(key), 50);
+        for words in [
+            "names        www.example.com\n",
+            "signed by    the next certificate\n",
+            ", 49 % of its life left\n",
+            "Chain 1\n  subject      CN=test root\n",
+            "signed by    itself\n",
+            "Private key\n  belongs to the certificate\n",
+        ] {
+            assert!(text.contains(words), "{words}\nis not in\n{text}");
+        }
+    }
+
+    #[test]
+    fn what_does_not_belong_together_is_told() {
+        let (leaf, ca, key) = made();
+        let mut other = Workshop::new(8, "other root", CaKeyKind::P256, begin(), LIFE).unwrap();
+        let other_leaf = other.leaf(&RequestNames::host("other.example.com"), begin(), LIFE).unwrap();
+        let other_leaf = Certificate::from_pem(other_leaf.certificate_pem.as_bytes()).unwrap();
+        let rows = [
+            (
+                told(&[other_leaf, ca.clone()], &Key::Read(key.clone()), 1),
+                "signed by    NOT the next certificate\n",
+            ),
+            (told(&[ca.clone()], &Key::Read(key.clone()), 1), "  does NOT belong to the certificate\n"),
+            (told(&[leaf.clone()], &Key::None, 1), "signed by    a certificate that is not here\n"),
+            (told(&[leaf.clone()], &Key::Unreadable("no".to_owned()), 1), "can't be read: no"),
+            (told(&[leaf.clone()], &Key::None, 101), " ago), 0 % of its life left\n"),
+            (told(&[leaf], &Key::None, -1), "(not valid yet)\n"),
+        ];
+        for (text, words) in rows {
+            assert!(text.contains(words), "{words}\nis not in\n{text}");
+        }
+    }
+}

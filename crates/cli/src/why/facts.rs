@@ -93,7 +93,7 @@ fn kind_of(reference: &IssuerReference) -> &str {
 }
 
 /// What stands behind an issuer.
-pub(super) fn issuer_spec(issuer: &IssuerSeen) -> String {
+pub(crate) fn issuer_spec(issuer: &IssuerSeen) -> String {
     let what = match issuer.spec.authority() {
         Some(Authority::Vault(vault)) => {
             format!("Vault {} path {}, login by {}", vault.server, vault.path, login(&vault.auth))

@@ -68,22 +68,26 @@ async fn of_request(cluster: &Cluster, name: &str) -> anyhow::Result<Objects> {
 }
 
 async fn of_issuer(cluster: &Cluster, subject: &Subject) -> anyhow::Result<Objects> {
-    let (client, name) = (cluster.client.clone(), subject.name.as_str());
-    let (seen, users_in, events_in) = match subject.kind {
-        Kind::ClusterIssuer => {
-            let found = Api::<ClusterIssuer>::all(client.clone()).get_opt(name).await.map_err(told)?;
-            (found.map(cluster_issuer_seen), Api::<Certificate>::all(client), "default")
-        }
-        _ => {
-            let api: Api<Issuer> = Api::namespaced(client.clone(), &cluster.namespace);
-            let found = api.get_opt(name).await.map_err(told)?;
-            (found.map(issuer_seen), Api::namespaced(client, &cluster.namespace), cluster.namespace.as_str())
-        }
+    let Some(seen) = issuer_named(cluster, subject).await? else { return Ok(Objects::default()) };
+    let client = cluster.client.clone();
+    let (users_in, events_in) = match subject.kind {
+        Kind::ClusterIssuer => (Api::<Certificate>::all(client), "default"),
+        _ => (Api::namespaced(client, &cluster.namespace), cluster.namespace.as_str()),
     };
-    let Some(seen) = seen else { return Ok(Objects::default()) };
     let about = vec![(subject.kind, subject.name.clone())];
     let (users, events) = join(users(users_in, subject), events(cluster, events_in, about)).await;
     Ok(Objects { issuer: Found::There(seen), users, events, ..Objects::default() })
+}
+
+/// The Issuer or ClusterIssuer of this name.
+pub(crate) async fn issuer_named(cluster: &Cluster, subject: &Subject) -> anyhow::Result<Option<IssuerSeen>> {
+    let (client, name) = (cluster.client.clone(), subject.name.as_str());
+    if subject.kind == Kind::ClusterIssuer {
+        let found = Api::<ClusterIssuer>::all(client).get_opt(name).await.map_err(told)?;
+        return Ok(found.map(cluster_issuer_seen));
+    }
+    let found = Api::<Issuer>::namespaced(client, &cluster.namespace).get_opt(name).await.map_err(told)?;
+    Ok(found.map(issuer_seen))
 }
 
 /// The requests of the last and of the next issuance; all of the Certificate's where these can't be named.

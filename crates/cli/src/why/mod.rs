@@ -25,8 +25,13 @@ use jiff::Timestamp;
 use crate::cluster::{self, Place};
 use crate::screen::{self, Paint};
 use story::Verdict;
-use subject::{Kind, Subject};
 
+pub(crate) use cure::cure;
+pub(crate) use facts::issuer_spec as issuer_line;
+pub(crate) use gather::issuer_named;
+pub(crate) use objects::IssuerSeen;
+pub(crate) use scene::Scene;
+pub(crate) use subject::{Kind, Subject};
 pub(crate) use told::Told;
 
 /// The object is in order.

@@ -183,7 +183,7 @@ impl Inner {
         if token.is_counted() {
             return lacking;
         }
-        match self.capabilities(token, connection).await {
+        match self.capabilities(token, Some(Over::Connection(connection))).await {
             Some(may) if may.iter().any(|verb| matches!(verb.as_str(), "update" | "create" | "root")) => {
                 format!(
                     "refused although the policies grant update on {path}: look for allowed_parameters or denied_parameters in them"
@@ -194,17 +194,18 @@ impl Inner {
         }
     }
 
-    async fn capabilities(
+    /// What the token may do at the sign path.
+    pub(super) async fn capabilities(
         self: &Arc<Self>,
         token: &Arc<Token>,
-        connection: ConnectionId,
+        over: Option<Over>,
     ) -> Option<Vec<String>> {
         let client = self.client().await.ok()?;
         let path = ApiPath::known("sys/capabilities-self".to_owned());
         let body = serde_json::to_vec(&Paths { paths: [self.config.path.as_str()] }).ok()?;
         let ask = Ask {
             token: Some(token.text.as_str()),
-            over: Some(Over::Connection(connection)),
+            over,
             ..Ask::post(&path, zeroize::Zeroizing::new(body), self.common.deadlines.look_up)
         };
         let (answered, got) = self.ask(&client, ask, Asked::Capabilities).await;
