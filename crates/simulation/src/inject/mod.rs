@@ -9,9 +9,12 @@ use std::sync::Arc;
 
 use crate::cluster::Wrong;
 use crate::fault::{ApiTrouble, Fault, LeaseDeed, Planned, ReplicaTrouble, Scope};
-use crate::ledger;
+use crate::ledger::{self, Clockwork};
 use crate::objects;
 use crate::stage::Stage;
+
+/// The row of the fault table in which the clock of Vault jumps.
+const VAULT_CLOCK: u8 = 43;
 
 /// Carries faults out.
 pub struct Injector {
@@ -32,6 +35,9 @@ impl Injector {
         self.tell_begin(planned);
         match planned.fault {
             Fault::Vault { issuer, row } => {
+                if row == VAULT_CLOCK {
+                    ledger::lock(&self.stage.ledger).clock_off(Clockwork::Vault(issuer), true);
+                }
                 let playing = vault::begin_row(&self.stage, issuer, row);
                 self.rows.extend(playing.map(|playing| (index, playing)));
             }
@@ -54,7 +60,10 @@ impl Injector {
     /// A fault ends.
     pub async fn end(&mut self, index: usize, planned: &Planned) {
         match planned.fault {
-            Fault::Vault { .. } | Fault::FalseRefusals { .. } => {
+            Fault::Vault { issuer, .. } | Fault::FalseRefusals { issuer } => {
+                if matches!(planned.fault, Fault::Vault { row: VAULT_CLOCK, .. }) {
+                    ledger::lock(&self.stage.ledger).clock_off(Clockwork::Vault(issuer), false);
+                }
                 if let Some(playing) = self.rows.remove(&index) {
                     vault::end(&self.stage, &playing);
                 }
@@ -96,6 +105,7 @@ impl Injector {
             Scope::World => ledger.scopes.end_world(calm_from),
             Scope::Issuer(issuer) => {
                 ledger.scopes.end_issuer(issuer, calm_from);
+                ledger.cured(issuer);
                 if planned.fault.refuses_truly() && !matches!(planned.fault, Fault::FalseRefusals { .. }) {
                     ledger.scopes.end_refusing(issuer, now);
                 }
@@ -107,6 +117,9 @@ impl Injector {
     fn begin_replica(&mut self, index: usize, number: usize, trouble: ReplicaTrouble, planned: &Planned) {
         let Some(replica) = self.stage.replicas.get(number) else { return };
         let conditions = &self.stage.conditions;
+        if matches!(trouble, ReplicaTrouble::ClockJumps(_) | ReplicaTrouble::ClockDrifts(_)) {
+            ledger::lock(&self.stage.ledger).clock_off(Clockwork::Replica(number), true);
+        }
         match trouble {
             ReplicaTrouble::Killed => replica.kill(),
             ReplicaTrouble::Restarted => replica.stop(),
@@ -142,7 +155,10 @@ impl Injector {
                 }
             }
             ReplicaTrouble::SlowWrites(_) => conditions.slow_writes(number, None),
-            ReplicaTrouble::ClockJumps(_) | ReplicaTrouble::ClockDrifts(_) => replica.hands.set_right(),
+            ReplicaTrouble::ClockJumps(_) | ReplicaTrouble::ClockDrifts(_) => {
+                replica.hands.set_right();
+                ledger::lock(&self.stage.ledger).clock_off(Clockwork::Replica(number), false);
+            }
         }
     }
 

@@ -39,8 +39,14 @@ impl Ledger {
         self.limit_calls(writer, issuer);
         if call.phase == Phase::Login {
             self.limit_logins(writer, issuer, call.status == Some(400) && path.starts_with("auth/approle"));
+            if call.status == Some(200) {
+                self.limit_calm_logins(writer, issuer);
+            }
         }
         if call.phase == Phase::Sign {
+            if status == 200 {
+                self.served(issuer, about);
+            }
             self.signs.push(Signing { at: self.wall.elapsed(), issuer, about: about.to_owned(), status });
         }
     }

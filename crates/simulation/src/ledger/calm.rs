@@ -1,12 +1,14 @@
 //! What must hold where nothing has been disturbed for a while: every certificate is good, renewed in time and called so, nothing is left
 //! over. Because it is looked at often, a certificate that could have been renewed and was not is found long before it expires.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use jiff::SignedDuration;
 
 use super::Ledger;
 use super::facts::CertificateFacts;
+use super::objects::Objects;
 
 /// How long after a disturbance things may take to be as they should: the longest pauses of the operator are five minutes of its own and
 /// a minute of the watches; both may follow one another.
@@ -16,27 +18,24 @@ impl Ledger {
     /// Looks at every certificate. Call it often.
     pub fn inspect(&mut self) {
         let now = self.wall.elapsed();
-        let due: Vec<String> = self
-            .objects
-            .certificates
-            .iter()
-            .filter(|(key, facts)| {
-                let issuer = self.issuers.get(&facts.issuer).copied();
-                let calm = self.scopes.calm_since(key, issuer);
-                calm.is_some_and(|since| now.saturating_sub(since) >= GRACE)
-            })
-            .map(|(key, _)| key.clone())
-            .collect();
-        self.counts.inspected += due.len() as u64;
-        for key in due {
-            let Some(facts) = self.objects.certificates.get(&key).cloned() else { continue };
-            let found = self.faults_of(&key, &facts);
-            found.into_iter().for_each(|(rule, says)| self.violated(rule, format!("{key}: {says}")));
+        let things = Things::of(&self.objects);
+        let (mut inspected, mut found) = (0, Vec::new());
+        for (key, facts) in &self.objects.certificates {
+            let issuer = self.issuers.get(&facts.issuer).copied();
+            let calm = self.scopes.calm_since(key, issuer);
+            if calm.is_none_or(|since| now.saturating_sub(since) < GRACE) {
+                continue;
+            }
+            inspected += 1;
+            let faults = self.faults_of(facts).into_iter().chain(things.left_over(key, facts));
+            found.extend(faults.map(|(rule, says)| (rule, format!("{key}: {says}"))));
         }
+        self.counts.inspected += inspected;
+        found.into_iter().for_each(|(rule, says)| self.violated(rule, says));
         self.count_expired();
     }
 
-    fn faults_of(&self, key: &str, facts: &CertificateFacts) -> Vec<(&'static str, String)> {
+    fn faults_of(&self, facts: &CertificateFacts) -> Vec<(&'static str, String)> {
         let mut found = Vec::new();
         let now = self.wall.now();
         match self.objects.secrets.get(&facts.secret).map(|secret| &secret.pair) {
@@ -77,27 +76,7 @@ impl Ledger {
         if found.is_empty() && (facts.issuing || facts.next_key) {
             found.push(("untrue-status", "nothing is to be issued, and the status says it is".to_owned()));
         }
-        found.extend(self.left_over(key, facts));
         found
-    }
-
-    fn left_over(&self, key: &str, facts: &CertificateFacts) -> Option<(&'static str, String)> {
-        let requests = self.objects.requests.values().filter(|request| request.owner == key).count();
-        if requests > facts.history {
-            return Some((
-                "leak",
-                format!("it has {requests} requests, and {} are to be kept", facts.history),
-            ));
-        }
-        let (namespace, _) = key.split_once('/').unwrap_or_default();
-        let mine = |name: &str| name.strip_prefix(namespace).is_some_and(|rest| rest.starts_with('/'));
-        let name = key.rsplit('/').next().unwrap_or_default();
-        let keys = self.objects.secrets.iter().filter(|(secret, facts)| facts.is_next_key && mine(secret));
-        let left = keys.map(|(secret, _)| secret).find(|secret| {
-            let secret = secret.rsplit('/').next().unwrap_or_default();
-            secret.rsplit_once('-').is_some_and(|(of, _)| of == name)
-        });
-        left.map(|secret| ("leak", format!("the next key {secret} is left over")))
     }
 
     /// Certificates that ended while in use. That one that could have been renewed is among them is impossible if `not-renewed` was never found.
@@ -113,5 +92,36 @@ impl Ledger {
                 self.counts.expired += 1;
             }
         }
+    }
+}
+
+/// What belongs to Certificates and may be left over, counted once for all of them.
+struct Things<'a> {
+    requests: BTreeMap<&'a str, usize>,
+    /// Secrets with a next key, by the Certificate in whose name they were made.
+    keys: BTreeMap<&'a str, &'a str>,
+}
+
+impl<'a> Things<'a> {
+    fn of(objects: &'a Objects) -> Things<'a> {
+        let mut things = Things { requests: BTreeMap::new(), keys: BTreeMap::new() };
+        for request in objects.requests.values() {
+            *things.requests.entry(&request.owner).or_default() += 1;
+        }
+        for (secret, _) in objects.secrets.iter().filter(|(_, facts)| facts.is_next_key) {
+            things.keys.extend(secret.rsplit_once('-').map(|(of, _)| (of, secret.as_str())));
+        }
+        things
+    }
+
+    fn left_over(&self, key: &str, facts: &CertificateFacts) -> Option<(&'static str, String)> {
+        let requests = self.requests.get(key).copied().unwrap_or_default();
+        if requests > facts.history {
+            return Some((
+                "leak",
+                format!("it has {requests} requests, and {} are to be kept", facts.history),
+            ));
+        }
+        self.keys.get(key).map(|secret| ("leak", format!("the next key {secret} is left over")))
     }
 }

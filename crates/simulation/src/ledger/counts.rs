@@ -26,6 +26,8 @@ pub struct Counts {
     pub lives: u64,
     pub inspected: u64,
     pub expired: u64,
+    pub recoveries: u64,
+    pub calm_logins: u64,
     pub most_writes_per_object: usize,
     pub most_logins_per_hour: usize,
     pub most_calls_per_minute: usize,
@@ -70,6 +72,8 @@ impl Counts {
             lives: self.lives + other.lives,
             inspected: self.inspected + other.inspected,
             expired: self.expired + other.expired,
+            recoveries: self.recoveries + other.recoveries,
+            calm_logins: self.calm_logins + other.calm_logins,
             most_writes_per_object: self.most_writes_per_object.max(other.most_writes_per_object),
             most_logins_per_hour: self.most_logins_per_hour.max(other.most_logins_per_hour),
             most_calls_per_minute: self.most_calls_per_minute.max(other.most_calls_per_minute),
@@ -82,7 +86,7 @@ impl fmt::Display for Counts {
         write!(
             f,
             "{} stored, {} expired with no chance, {} refused for good; {} API calls ({} writes, {} of leases, {} events), \
-             {} Vault calls ({} signs, {} logins); {} lives, {} takeovers; most: {} writes an object and hour, {} logins an hour, \
+             {} Vault calls ({} signs, {} logins, {} of them in calm); {} orders after a cure; {} lives, {} takeovers; most: {} writes an object and hour, {} logins an hour, \
              {} calls a minute",
             self.stored,
             self.expired,
@@ -94,6 +98,8 @@ impl fmt::Display for Counts {
             self.vault_calls,
             self.vault_signs,
             self.logins,
+            self.calm_logins,
+            self.recoveries,
             self.lives,
             self.takeovers,
             self.most_writes_per_object,

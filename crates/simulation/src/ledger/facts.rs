@@ -38,6 +38,7 @@ pub(crate) struct RequestFacts {
     pub(crate) issuer: String,
     pub(crate) ready_reason: String,
     pub(crate) message: String,
+    pub(crate) created: Option<Timestamp>,
     /// Hash of the leaf that it was given.
     pub(crate) leaf: Option<String>,
 }
@@ -131,6 +132,7 @@ pub(crate) fn request(object: &Value) -> RequestFacts {
         issuer: text(object, "/spec/issuerRef/name"),
         ready_reason: ready.map(|ready| text(ready, "/reason")).unwrap_or_default(),
         message: ready.map(|ready| text(ready, "/message")).unwrap_or_default(),
+        created: text(object, "/metadata/creationTimestamp").parse().ok(),
         leaf: certificate.and_then(|pem| Leaf::from_pem(&pem).ok()).map(|leaf| trace::short(leaf.der())),
     }
 }

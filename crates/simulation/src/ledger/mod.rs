@@ -7,9 +7,12 @@ mod calm;
 mod counts;
 mod facts;
 mod objects;
+mod order;
 mod pairs;
 mod rates;
 mod scopes;
+#[cfg(test)]
+mod tests;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -30,6 +33,7 @@ use crate::moments::{Wall, shown};
 use crate::scenario::Scenario;
 use crate::trace::{self, Trace};
 use objects::Objects;
+use order::Recovery;
 use rates::Rates;
 
 /// A ledger that is shared.
@@ -57,6 +61,15 @@ impl fmt::Display for Violation {
     }
 }
 
+/// Who has a clock of his own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Clockwork {
+    /// A replica of the operator.
+    Replica(usize),
+    /// The Vault of an issuer.
+    Vault(usize),
+}
+
 /// No more violations than this are kept.
 const MOST_VIOLATIONS: usize = 20;
 
@@ -75,9 +88,12 @@ pub struct Ledger {
     pub signs: Vec<Signing>,
     objects: Objects,
     rates: Rates,
+    recoveries: BTreeMap<usize, Recovery>,
     issuers: BTreeMap<String, usize>,
     /// Who holds the Lease.
     holder: String,
+    /// Until when the clock of somebody who signs may be off, and what he signs be dated so.
+    clocks_off_until: BTreeMap<Clockwork, Duration>,
     /// After somebody meddled with the Lease, two may lead until both have looked.
     lease_meddled_until: Duration,
     lease_look: Duration,
@@ -103,9 +119,11 @@ impl Ledger {
             signs: Vec::new(),
             objects: Objects::default(),
             rates: Rates::default(),
+            recoveries: BTreeMap::new(),
             issuers: names.collect(),
             holder: String::new(),
             lease_meddled_until: Duration::ZERO,
+            clocks_off_until: BTreeMap::new(),
             lease_look: scenario.lease.deadline + scenario.lease.retry,
         }
     }
@@ -183,6 +201,17 @@ impl Ledger {
         if writer == Writer::Person {
             self.lease_meddled_until = self.wall.elapsed() + self.lease_look;
         }
+    }
+
+    /// A clock goes wrong, or is set right; what was dated by it may still be under way then.
+    pub(crate) fn clock_off(&mut self, whose: Clockwork, is_off: bool) {
+        const UNDER_WAY: Duration = Duration::from_secs(330);
+        let until = if is_off { Duration::MAX } else { self.wall.elapsed() + UNDER_WAY };
+        self.clocks_off_until.insert(whose, until);
+    }
+
+    fn is_clock_off(&self, whose: Clockwork) -> bool {
+        self.clocks_off_until.get(&whose).is_some_and(|until| self.wall.elapsed() < *until)
     }
 
     /// A replica is about to send a write: by the Lease it must be the only one.

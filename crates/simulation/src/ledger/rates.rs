@@ -6,14 +6,18 @@ use std::time::Duration;
 
 use everleaf_apiserver::store::RowChange;
 
-use super::Ledger;
+use super::{GRACE, Ledger};
 use crate::cluster::Writer;
 
 /// Writes of replicas to one object within an hour.
 const WRITES_PER_OBJECT: usize = 40;
 const HOUR: Duration = Duration::from_secs(3_600);
-/// Logins of one life of a replica at one Vault within an hour.
-const LOGINS: usize = 800;
+/// Logins of one life of a replica at one Vault within an hour: one with each probe, and probes are at least 2.5 s apart.
+const LOGINS: usize = 1_500;
+/// Logins of one life of a replica at one Vault within a day in which nothing disturbs either. Few are to be expected: issuers are looked
+/// at more seldom here than in production, so that now and then a token of an hour ends between two looks.
+const CALM_LOGINS: usize = 12;
+const DAY: Duration = Duration::from_secs(86_400);
 /// Calls of one life of a replica to one Vault within a minute, beyond a few for each certificate.
 const CALLS: usize = 240;
 const MINUTE: Duration = Duration::from_secs(60);
@@ -27,6 +31,7 @@ pub(super) struct Rates {
     writes: BTreeMap<(String, String), Window>,
     logins: BTreeMap<(Writer, usize), Window>,
     wrong_logins: BTreeMap<(Writer, usize), Window>,
+    calm_logins: BTreeMap<(Writer, usize), Window>,
     calls: BTreeMap<(Writer, usize), Window>,
 }
 
@@ -80,6 +85,21 @@ impl Ledger {
                 );
                 self.violated("locked-out", says);
             }
+        }
+    }
+
+    /// A token is renewed for as long as nothing is wrong; a login where one isn't needed is one that Vault keeps a lease for.
+    pub(super) fn limit_calm_logins(&mut self, writer: Writer, issuer: usize) {
+        let now = self.wall.elapsed();
+        let since = self.scopes.calm_since("", Some(issuer));
+        if since.is_none_or(|since| now.saturating_sub(since) < GRACE) {
+            return;
+        }
+        self.counts.calm_logins += 1;
+        let count = self.rates.calm_logins.entry((writer, issuer)).or_default().count(now, DAY);
+        if count == CALM_LOGINS + 1 {
+            let says = format!("{writer} logged in {count} times within a calm day at vault-{issuer}");
+            self.violated("needless-logins", says);
         }
     }
 

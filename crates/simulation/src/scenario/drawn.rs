@@ -17,6 +17,11 @@ pub const CALM_AT_END: Duration = Duration::from_secs(36 * 3_600);
 pub const NAMESPACES: [&str; 2] = ["team-a", "team-b"];
 const FEWEST_CERTIFICATES: u64 = 30;
 const MOST_CERTIFICATES: u64 = 44;
+/// This share of the scenarios keeps its Lease as in production; keeping it is most of what they consist of.
+const USUAL_LEASES: f64 = 0.05;
+/// This share of the scenarios has a fleet: certificates that were made together and are renewed together.
+const FLEETS: f64 = 0.3;
+const FLEET_MADE_WITHIN: Duration = Duration::from_secs(20 * 60);
 
 impl Scenario {
     /// The scenario of a seed.
@@ -25,12 +30,15 @@ impl Scenario {
         let mut chance = stream.fork("scenario");
         let replicas = draw::weighted(&mut chance, &[(3, 1), (5, 2), (2, 3)]).unwrap_or(1);
         let issuers = issuers(&mut chance);
-        let certificates = certificates(&mut chance, &issuers);
+        let mut certificates = certificates(&mut chance, &issuers);
+        if draw::happens(&mut chance, FLEETS) {
+            make_a_fleet(&mut chance, &mut certificates);
+        }
         let mut scenario = Scenario {
             seed,
             horizon: HORIZON,
             replicas,
-            lease: if draw::happens(&mut chance, 0.1) { LeasePace::USUAL } else { LeasePace::CALM },
+            lease: if draw::happens(&mut chance, USUAL_LEASES) { LeasePace::USUAL } else { LeasePace::CALM },
             issuers,
             certificates,
             faults: Vec::new(),
@@ -97,6 +105,15 @@ fn certificates(chance: &mut Chance, issuers: &[IssuerPlan]) -> Vec<CertificateP
             }
         })
         .collect()
+}
+
+/// Every other certificate is of the same life, of the issuer for all, and made within minutes of the others.
+fn make_a_fleet(chance: &mut Chance, certificates: &mut [CertificatePlan]) {
+    let life = whole_minutes(draw::between(chance, DAY, 4 * DAY));
+    for plan in certificates.iter_mut().step_by(2) {
+        let at = draw::between(chance, Duration::ZERO, FLEET_MADE_WITHIN);
+        *plan = CertificatePlan { issuer: 0, life, renew_before: None, at, ..plan.clone() };
+    }
 }
 
 fn whole_minutes(duration: Duration) -> Duration {

@@ -46,7 +46,7 @@ impl LeasePace {
     /// The defaults of the peer: 60 s, 40 s, 15 s.
     pub const USUAL: LeasePace = LeasePace::of(60, 40, 15);
     /// Slow enough that two weeks of it are computed in a blink.
-    pub const CALM: LeasePace = LeasePace::of(600, 400, 120);
+    pub const CALM: LeasePace = LeasePace::of(1_800, 1_200, 400);
 
     /// A pace in seconds.
     pub const fn of(duration: u64, deadline: u64, retry: u64) -> LeasePace {
