@@ -115,7 +115,7 @@ pub(super) async fn create_all(client: &Client, objects: Vec<Value>) -> Result<V
 }
 
 /// Watches until every one of `names` is ready.
-async fn await_ready(client: &Client, kind: &ApiResource, names: &[String]) -> Result<()> {
+pub(super) async fn await_ready(client: &Client, kind: &ApiResource, names: &[String]) -> Result<()> {
     let api: Api<Lean> = Api::namespaced_with(client.clone(), NAMESPACE, kind);
     let mut waiting: BTreeSet<&str> = names.iter().map(String::as_str).collect();
     let events = watcher(api, watcher::Config::default());

@@ -4,6 +4,7 @@
 //! It measures and never judges: no test depends on these figures.
 
 mod ceiling;
+mod host;
 mod load;
 mod meter;
 mod neighbours;
@@ -34,6 +35,8 @@ pub(crate) enum Bench {
     Issuance(Issuance),
     /// How long issuances take beside an issuer that is dead
     Neighbours(neighbours::Neighbours),
+    /// What many certificates cost an `everleaf up`
+    Host(host::Host),
 }
 
 /// How many certificates, from where, with which keys.
@@ -82,6 +85,7 @@ pub(crate) fn run(bench: &Bench) -> Result<()> {
     let issuance = match bench {
         Bench::Issuance(issuance) => issuance,
         Bench::Neighbours(wish) => return neighbours::run(wish),
+        Bench::Host(wish) => return host::run(wish),
     };
     ensure!(issuance.n > 0, "--n must be at least 1");
     servers::make_ready()?;

@@ -272,7 +272,7 @@ fn table(wish: &Neighbours, rounds: &[(&'static str, Times)]) -> String {
     text
 }
 
-fn append(path: &Path, text: &str) -> Result<()> {
+pub(super) fn append(path: &Path, text: &str) -> Result<()> {
     let path = project_folder().join(path);
     let mut file = std::fs::File::options().create(true).append(true).open(&path)?;
     file.write_all(text.as_bytes()).with_context(|| format!("write {}", path.display()))?;
