@@ -8,9 +8,13 @@
 mod host;
 
 use std::process::{Command, Output};
+use std::time::Duration;
 
 use host::Host;
 use serde_json::Value;
+
+/// Long enough for a machine that is busy with other tests.
+const PATIENCE: Duration = Duration::from_secs(120);
 
 /// An issuer that signs by itself, a Certificate of it, and one whose issuer isn't there.
 const MANIFESTS: &str = "\
@@ -147,13 +151,11 @@ async fn status_goes_on_to_show_what_changes_while_it_watches() {
     let manifest = MANIFESTS.replace("issuerRef: {name: nobody}", "issuerRef: {name: self}");
     host.manifest("all.yaml", &manifest);
     host.hang_up();
-    while !lines
-        .next_line()
-        .await
-        .unwrap()
-        .unwrap()
-        .starts_with("2 certificates: 2 ready, 0 not ready, 0 being issued")
-    {}
+    let both_are_ready = async {
+        let wanted = "2 certificates: 2 ready, 0 not ready, 0 being issued";
+        while !lines.next_line().await.unwrap().unwrap().starts_with(wanted) {}
+    };
+    tokio::time::timeout(PATIENCE, both_are_ready).await.expect("the watch goes on");
     child.kill().await.unwrap();
     host.stop().await;
 }

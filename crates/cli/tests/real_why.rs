@@ -1,5 +1,6 @@
 //! `everleaf why` beside real servers: a real Vault is broken in one way after another, and the first three lines name the cause in its
-//! words and the cure. Nothing is asked of the controller; the story comes from the API alone.
+//! words and the cure; `doctor` finds
+//! the same without any Certificate. Nothing is asked of the controller.
 
 #![allow(
     clippy::unwrap_used,
@@ -68,6 +69,16 @@ impl Person {
             tokio::time::sleep(LOOK_EVERY).await;
         }
     }
+
+    /// Looks at an issuer: it ends with an error, and one of its lines says this.
+    async fn finds(&self, issuer: &str, line: &str) {
+        let (code, text, error) = self.runs(&["doctor", issuer]).await;
+        assert_eq!(code, NEEDS_PERSON, "{text}{error}");
+        assert!(
+            text.lines().any(|found| found.trim_start().starts_with(line)),
+            "{line}\nis not in\n{text}{error}"
+        );
+    }
 }
 
 async fn policy_is_missing(ground: &Ground, person: &Person, vault: &Vault) {
@@ -81,6 +92,7 @@ async fn policy_is_missing(ground: &Ground, person: &Person, vault: &Vault) {
         pki.sign_path, pki.policy
     );
     person.is_told("a", NEEDS_PERSON, &cause, &cure).await;
+    person.finds("policy", &format!("error    policy      {cause}")).await;
 }
 
 async fn role_is_wrong(ground: &Ground, person: &Person, vault: &Vault) {
@@ -112,6 +124,7 @@ async fn secret_is_missing(ground: &Ground, person: &Person, vault: &Vault) {
         person.namespace
     );
     person.is_told("d", NEEDS_PERSON, "Secret secret-approle not found", &cure).await;
+    person.finds("secret", "error    Secret      Secret secret-approle not found").await;
     person.is_told("issuer/secret", NEEDS_PERSON, "Secret secret-approle not found", &cure).await;
 }
 
@@ -136,6 +149,7 @@ async fn vault_is_sealed(ground: &Ground, person: &Person) {
     ground.space.apply(makers::certificate("e").from_issuer("sealed")).await;
     let cure = format!("VAULT_ADDR={} vault operator unseal", vault.url());
     person.is_told("e", WORKING, "Vault is sealed", &cure).await;
+    person.finds("sealed", "error    health      Transient (health check failed: Vault is sealed)").await;
     vault.unseal().await.unwrap();
     ground.space.issued("e").await;
 }
