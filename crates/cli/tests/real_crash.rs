@@ -23,6 +23,7 @@ use faulty::history::History;
 use faulty::pair;
 use serde_json::{Value, json};
 use support::openssl;
+use support::remains::remains;
 use support::space::{condition, data, decoded, is_issued, text, texts};
 
 const CRASHES: usize = 20;
@@ -229,11 +230,16 @@ async fn twenty_crashes_at_any_moment_cost_nothing_but_time() {
         all.extend(names.iter().filter(|name| !all.contains(name)).cloned().collect::<Vec<_>>());
         let is_done = |certificate: &Value| {
             let name = text(certificate, "/metadata/name");
-            is_issued(certificate) && certificate["status"]["revision"].as_u64() > before.get(&name).copied()
+            let told = certificate["status"]["revision"].as_u64();
+            // A Secret of the killed process that landed when its request was dropped already is in use, and has no number.
+            is_issued(certificate) && before.get(&name).is_none_or(|before| told > Some(*before))
         };
-        seen.certificates
-            .until_all(SOON, &format!("round {round} {moment:?} {change:?}: finished"), &names, is_done)
-            .await;
+        let what = format!("round {round} {moment:?} {change:?}: finished");
+        let finished = seen.certificates.until_all(2 * SOON, &what, &names, is_done);
+        if tokio::time::timeout(SOON, finished).await.is_err() {
+            let log = ground.controller.log().unwrap();
+            panic!("not within {SOON:?}: {what}\n{}", remains(&ground.space, &names, &log).await);
+        }
         eprintln!("round {round}: {change:?}, killed {moment:?}, finished after {:.1?}", killed.elapsed());
     }
     nothing_is_left_over(&seen, &all).await;
@@ -249,7 +255,7 @@ fn revisions(seen: &Histories) -> BTreeMap<String, u64> {
         .collect()
 }
 
-/// One finished request a Certificate (`revisionHistoryLimit` is 1), no keys of issuances.
+/// At most one finished request a Certificate (`revisionHistoryLimit` is 1), no keys of issuances.
 async fn nothing_is_left_over(seen: &Histories, all: &[String]) {
     let few = |now: &BTreeMap<String, Value>| {
         let of = |name: &str| {
@@ -259,9 +265,9 @@ async fn nothing_is_left_over(seen: &Histories, all: &[String]) {
                 })
                 .count()
         };
-        all.iter().all(|name| of(name) == 1)
+        all.iter().all(|name| of(name) <= 1)
     };
-    seen.requests.until(SOON, "one request a Certificate", few).await;
+    seen.requests.until(SOON, "at most one request a Certificate", few).await;
     let is_key = |secret: &Value| !secret["metadata"]["labels"]["cert-manager.io/next-private-key"].is_null();
     seen.secrets.until(SOON, "no keys of finished issuances", |now| !now.values().any(is_key)).await;
     for (name, certificate) in seen.certificates.now() {
@@ -293,9 +299,10 @@ fn the_certificates_are_those_of_the_requests(seen: &Histories, all: &[String]) 
         (seen.certificates.now(), seen.requests.now(), seen.secrets.now());
     for name in all {
         let certificate = &certificates[name];
-        let request = &requests[&format!("{name}-{}", certificate["status"]["revision"])];
         let stored = data(&secrets[&format!("{name}-tls")], "tls.crt");
-        assert_eq!(decoded(&request["status"]["certificate"]), stored, "{name}");
+        if let Some(request) = requests.get(&format!("{name}-{}", certificate["status"]["revision"])) {
+            assert_eq!(decoded(&request["status"]["certificate"]), stored, "{name}");
+        }
         let leaf = openssl::Leaf::read(&stored).unwrap();
         let wanted = texts(certificate, "/spec/dnsNames");
         assert_eq!(leaf.sans().dns.into_iter().collect::<Vec<_>>(), wanted, "{name}");

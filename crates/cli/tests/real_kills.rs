@@ -19,13 +19,16 @@ use serde_json::{Value, json};
 
 use support::issuers::{self, Scope, pair_secret};
 use support::openssl::{self, Key, Leaf};
-use support::space::{Space, condition, data, text};
+use support::remains::remains;
+use support::space::{PATIENCE, Space, condition, data, is_issued, text};
 use support::stage::{ours, own_kube, role};
 
 const KILLS: u64 = 20;
 const ISSUERS: [&str; 3] = ["vault", "ca", "self"];
 /// Certificates made anew in each round.
 const NEW: u64 = 6;
+/// Requests whose Secret may have landed late.
+const LOST: usize = 3;
 /// A kill comes within this time of the work it interrupts.
 const LATEST_KILL: Duration = Duration::from_millis(700);
 
@@ -96,10 +99,23 @@ async fn twenty_kills_at_random_moments_cost_no_certificate_and_no_key() {
         issuers::ready(&space, Scope::Namespace, name).await;
     }
     let names = space.names("Certificate").await;
-    join_all(names.iter().map(|name| space.issued(name))).await;
+    all_issued(&space, &names, &controller).await;
     let faults = join_all(names.iter().map(|name| faults(&space, name))).await.concat();
     assert!(faults.is_empty(), "{}\n{}", faults.join("\n"), controller.log().unwrap());
     nothing_is_left_over(&space).await;
+}
+
+/// Waits for all, and shows all that is known of those that hang.
+async fn all_issued(space: &Space, names: &[String], controller: &Controller) {
+    let all = join_all(names.iter().map(|name| space.issued_within(2 * PATIENCE, name)));
+    if tokio::time::timeout(PATIENCE, all).await.is_ok() {
+        return;
+    }
+    let now = space.list("Certificate").await;
+    let hanging = now.iter().filter(|certificate| !is_issued(certificate));
+    let hanging: Vec<String> = hanging.map(|certificate| text(certificate, "/metadata/name")).collect();
+    let log = controller.log().unwrap();
+    panic!("not issued within {PATIENCE:?}:\n{}", remains(space, &hanging, &log).await);
 }
 
 /// New Certificates, and changes of old ones.
@@ -161,16 +177,19 @@ async fn faults(space: &Space, name: &str) -> Vec<String> {
     faults
 }
 
-/// One request for each Certificate, none of which failed, and no keys of issuances that are over.
+/// At most one request for each Certificate, none of which failed, and no keys of issuances that are over. A Secret that a killed process
+/// wrote may have landed when the next had dropped its request already: then it is in use, and status gives it no number.
 async fn nothing_is_left_over(space: &Space) {
     for certificate in space.list("Certificate").await {
-        let (name, revision) =
-            (text(&certificate, "/metadata/name"), certificate["status"]["revision"].as_u64());
-        let before = revision.unwrap().saturating_sub(1);
+        let name = text(&certificate, "/metadata/name");
+        let Some(revision) = certificate["status"]["revision"].as_u64() else { continue };
+        let before = revision.saturating_sub(1);
         space.until_gone("CertificateRequest", &format!("{name}-{before}")).await;
     }
     let requests = space.list("CertificateRequest").await;
-    assert_eq!(requests.len(), usize::try_from(KILLS * NEW).unwrap());
+    let certificates = usize::try_from(KILLS * NEW).unwrap();
+    assert!(requests.len() <= certificates, "{} requests", requests.len());
+    assert!(requests.len() + LOST >= certificates, "{} requests", requests.len());
     for request in &requests {
         assert_eq!(condition(request, "Ready")["reason"], "Issued", "{request}");
     }

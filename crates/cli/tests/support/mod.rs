@@ -6,6 +6,8 @@
 
 pub(crate) mod issuers;
 pub(crate) mod openssl;
+pub(crate) mod peer;
+pub(crate) mod remains;
 pub(crate) mod space;
 pub(crate) mod stage;
 pub(crate) mod validate;
