@@ -38,6 +38,8 @@ pub enum Fate {
     LandsLate(usize),
     /// The write is made, the operator lives and hears of an error.
     AnswerLost(usize),
+    /// The write is made, and no answer ever comes.
+    Unanswered(usize),
     /// Somebody else changes the object just before.
     Conflict(usize),
     /// Somebody else changes each object just before the first try of each write.
@@ -131,6 +133,7 @@ impl Door {
                 tokio::time::sleep(SLOW).await;
                 answer
             }
+            Fate::Unanswered(at) if at == number => std::future::pending().await,
             Fate::AnswerLost(at) if at == number => Err(io::ErrorKind::ConnectionReset.into()),
             _ => answer,
         }
