@@ -7,13 +7,16 @@ mod completion;
 mod controller;
 mod demo;
 mod doctor;
+mod guard;
 mod inspect;
+mod migrate;
 mod renew;
 mod screen;
 mod status;
 mod typed;
 mod up;
 mod version;
+mod webhook;
 mod why;
 
 use std::process::ExitCode;
@@ -52,6 +55,10 @@ enum Command {
     Check(check::Flags),
     /// Tells the version of this program and of the cluster.
     Version(version::Flags),
+    /// Serves the admission reviews of cert-manager's kinds.
+    Webhook(webhook::Flags),
+    /// Says what would change if Everleaf took over from cert-manager.
+    Migrate(migrate::Flags),
     /// Prints the completion for a shell.
     Completion(completion::Flags),
     /// Tells why a Certificate (or a request, or an issuer) is as it is, who must act, and what would mend it.
@@ -72,6 +79,8 @@ fn main() -> ExitCode {
         Command::Inspect(flags) => inspect::run(&flags),
         Command::Check(flags) => check::run(&flags),
         Command::Version(flags) => version::run(&flags),
+        Command::Webhook(flags) => webhook::run(flags),
+        Command::Migrate(flags) => migrate::run(&flags),
         Command::Completion(flags) => completion::run(&flags, Arguments::command()),
         Command::Why(flags) => why::run(&flags),
     };

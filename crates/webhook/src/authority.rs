@@ -26,6 +26,8 @@ const LEAF_LIFE: SignedDuration = SignedDuration::from_hours(24 * 7);
 const BACKDATED: SignedDuration = SignedDuration::from_mins(5);
 /// Most bytes that are read as a bundle.
 const BUNDLE_LIMIT: usize = 64 * 1024;
+/// Most CAs that are trusted at a time.
+const MOST_TRUSTED: usize = 8;
 const COMMON_NAME: &str = "everleaf-webhook-ca";
 
 /// A CA that can be used.
@@ -48,17 +50,16 @@ pub(crate) enum Judged {
     /// It holds a CA in the first two thirds of its life.
     Good(Box<Authority>),
     /// It must be filled anew, for this reason. What was signed by a CA that still lives shall still be trusted.
-    Replace { why: &'static str, still_trusted: Option<Certificate> },
+    Replace { why: &'static str, still_trusted: String },
 }
 
 /// Judges what a Secret holds.
 pub(crate) fn judge(data: &BTreeMap<String, Vec<u8>>, now: Timestamp) -> Judged {
     let bytes = |name: &str| data.get(name).map(Vec::as_slice).unwrap_or_default();
+    let still_trusted = trusted(&[bytes("tls.crt"), bytes("ca.crt")], now);
     let Ok(certificate) = Certificate::from_pem(bytes("tls.crt")) else {
-        return Judged::Replace { why: "there is no certificate", still_trusted: None };
+        return Judged::Replace { why: "there is no certificate", still_trusted };
     };
-    let lives = certificate.not_before() <= now && now < certificate.not_after();
-    let still_trusted = lives.then(|| certificate.clone());
     let Ok(key) = PrivateKey::from_pem(bytes("tls.key")) else {
         return Judged::Replace { why: "there is no private key", still_trusted };
     };
@@ -68,8 +69,7 @@ pub(crate) fn judge(data: &BTreeMap<String, Vec<u8>>, now: Timestamp) -> Judged 
     if !is_fresh(&certificate, now) {
         return Judged::Replace { why: "two thirds of its life are over", still_trusted };
     }
-    let bundle = bundle(&certificate, bytes("ca.crt"), now);
-    Judged::Good(Box::new(Authority { certificate, key, bundle }))
+    Judged::Good(Box::new(Authority { certificate, key, bundle: still_trusted }))
 }
 
 /// In the first two thirds of its life.
@@ -79,27 +79,31 @@ fn is_fresh(certificate: &Certificate, now: Timestamp) -> bool {
     !age.is_negative() && age < life * 2 / 3
 }
 
-/// The CA first, then what else the Secret trusts and still lives.
-fn bundle(certificate: &Certificate, others: &[u8], now: Timestamp) -> String {
-    let others = Certificate::all_from_pem(others, BUNDLE_LIMIT).unwrap_or_default();
-    let others = others.iter().filter(|other| other.der() != certificate.der() && other.not_after() > now);
-    std::iter::once(certificate).chain(others).map(Certificate::to_pem).collect()
+/// What of these texts lives, each certificate once and in their order: the CA in use comes first, and the oldest fall off.
+fn trusted(texts: &[&[u8]], now: Timestamp) -> String {
+    let mut kept: Vec<Certificate> = Vec::new();
+    for text in texts {
+        for certificate in Certificate::all_from_pem(text, BUNDLE_LIMIT).unwrap_or_default() {
+            let lives = certificate.not_before() <= now && now < certificate.not_after();
+            let is_new = kept.iter().all(|other| other.der() != certificate.der());
+            if lives && is_new && kept.len() < MOST_TRUSTED {
+                kept.push(certificate);
+            }
+        }
+    }
+    kept.iter().map(Certificate::to_pem).collect()
 }
 
 impl Authority {
-    /// Makes a CA.
-    pub(crate) async fn new(
-        now: Timestamp,
-        still_trusted: Option<&Certificate>,
-    ) -> anyhow::Result<Authority> {
+    /// Makes a CA that leaves those trusted that are in `still_trusted`.
+    pub(crate) async fn new(now: Timestamp, still_trusted: &str) -> anyhow::Result<Authority> {
         let wish = wish(&json!({
             "commonName": COMMON_NAME, "isCA": true, "usages": ["cert sign", "digital signature", "key encipherment"],
         }))?;
         let key = make(CA_KEY).await?;
         let csr = Csr::build(&wish, &key)?;
         let certificate = sign_self(&plan(&wish, &csr, now, CA_LIFE)?, &key)?;
-        let trusted = still_trusted.map(Certificate::to_pem).unwrap_or_default();
-        let bundle = bundle(&certificate, trusted.as_bytes(), now);
+        let bundle = trusted(&[certificate.to_pem().as_bytes(), still_trusted.as_bytes()], now);
         Ok(Authority { certificate, key, bundle })
     }
 
@@ -199,7 +203,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_ca_is_kept_for_two_thirds_of_its_life_and_its_successor_trusts_it_to_its_end() {
-        let first = Authority::new(day(0), None).await.unwrap();
+        let first = Authority::new(day(0), "").await.unwrap();
         for at in [0, 100, 243] {
             assert!(matches!(judge(&data(&first), day(at)), Judged::Good(_)), "day {at}");
         }
@@ -207,11 +211,11 @@ mod tests {
             let Judged::Replace { still_trusted, .. } = judge(&data(&first), day(at)) else {
                 panic!("day {at}")
             };
-            assert_eq!(still_trusted.is_some(), at > 0, "day {at}");
+            assert_eq!(still_trusted.is_empty(), at < 0, "day {at}");
         }
         let Judged::Replace { still_trusted, .. } = judge(&data(&first), day(366)) else { panic!() };
-        assert!(still_trusted.is_none());
-        let second = Authority::new(day(250), Some(first.certificate())).await.unwrap();
+        assert_eq!(still_trusted, "");
+        let second = Authority::new(day(250), &first.bundle).await.unwrap();
         let trusted = |at: i64| match judge(&data(&second), day(at)) {
             Judged::Good(authority) => authority.bundle.matches("BEGIN CERTIFICATE").count(),
             Judged::Replace { why, .. } => panic!("{why}"),
@@ -221,8 +225,8 @@ mod tests {
 
     #[tokio::test]
     async fn a_secret_that_makes_no_ca_is_replaced() {
-        let good = data(&Authority::new(day(0), None).await.unwrap());
-        let other = data(&Authority::new(day(0), None).await.unwrap());
+        let good = data(&Authority::new(day(0), "").await.unwrap());
+        let other = data(&Authority::new(day(0), "").await.unwrap());
         let with = |name: &str, bytes: &[u8]| {
             let mut data = good.clone();
             data.insert(name.to_owned(), bytes.to_vec());

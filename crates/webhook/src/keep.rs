@@ -41,7 +41,7 @@ pub struct Names {
 
 /// Looks after it until `stop`. What can't be done now is tried again at the next look.
 pub async fn keep(client: Client, names: Names, shown: Shown, stop: CancellationToken) {
-    let mut kept = Kept { client, names, shown, leaf: None, announced: None };
+    let mut kept = Kept { client, names, shown, leaf: None, announced: None, bundle: String::new() };
     loop {
         if let Err(error) = kept.look(Timestamp::now()).await {
             warn!(error = %format!("{error:#}"), "the webhook's certificate could not be looked after");
@@ -60,6 +60,8 @@ struct Kept {
     leaf: Option<Leaf>,
     /// The CA that the configurations were told to trust at the look before.
     announced: Option<Certificate>,
+    /// What they were told to trust.
+    bundle: String,
 }
 
 impl Kept {
@@ -69,6 +71,7 @@ impl Kept {
         let is_known =
             self.announced.as_ref().is_some_and(|known| known.der() == authority.certificate().der());
         self.announced = Some(authority.certificate().clone());
+        self.bundle.clone_from(&authority.bundle);
         let good = self.leaf.as_ref().filter(|leaf| leaf.is_fresh(now));
         let waits = match good {
             None => false,
@@ -95,9 +98,7 @@ impl Kept {
                 Judged::Replace { why, still_trusted } => (why, still_trusted),
             };
             // A Secret that was deleted took with it what connections are still shown.
-            let shown = self.leaf.as_ref().map(|leaf| leaf.authority.clone());
-            let trusted = still_trusted.or(shown).filter(|trusted| trusted.not_after() > now);
-            let made = Authority::new(now, trusted.as_ref()).await?;
+            let made = Authority::new(now, &format!("{still_trusted}{}", self.bundle)).await?;
             let secret = self.secret(&made, there.as_ref())?;
             let written = match there {
                 None => secrets.create(&PostParams::default(), &secret).await,

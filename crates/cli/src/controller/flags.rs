@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use clap::Args;
 
 use super::logs::Format;
+use crate::webhook::CertificateFlags;
 
 /// Flags of `everleaf controller`.
 #[derive(Args, Debug)]
@@ -76,6 +77,11 @@ pub(crate) struct Flags {
     /// Shape of the log.
     #[arg(long, value_enum, default_value = "text")]
     pub logging_format: Format,
+    /// Address to serve admission reviews on, as `everleaf webhook` does; 0 switches that off.
+    #[arg(long, default_value = "0")]
+    pub webhook_listen_address: String,
+    #[command(flatten)]
+    pub webhook_certificate: CertificateFlags,
     #[command(flatten)]
     pub without_meaning: WithoutMeaning,
 }

@@ -11,6 +11,7 @@ use everleaf_issuers::Ambient;
 use everleaf_operator::context::{Behaviour, CopiedAnnotations};
 use everleaf_operator::controllers::Controllers;
 use everleaf_operator::leader::Election;
+use everleaf_webhook::Names;
 
 use super::flags::Flags;
 use super::logs::Logs;
@@ -27,6 +28,7 @@ pub(crate) struct Meaning {
     pub election: Option<Election>,
     pub metrics: Option<SocketAddr>,
     pub health: Option<SocketAddr>,
+    pub webhook: Option<(SocketAddr, Names)>,
     pub logs: Logs,
     pub warnings: Vec<String>,
 }
@@ -61,6 +63,8 @@ impl Meaning {
             election,
             metrics: address("--metrics-listen-address", &flags.metrics_listen_address)?,
             health: address("--internal-healthz-listen-address", &flags.internal_healthz_listen_address)?,
+            webhook: address("--webhook-listen-address", &flags.webhook_listen_address)?
+                .map(|address| (address, flags.webhook_certificate.names())),
             logs: Logs { format: flags.logging_format, verbosity: flags.v },
             kubeconfig: flags.kubeconfig,
             server: flags.master,

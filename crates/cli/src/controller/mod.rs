@@ -36,23 +36,33 @@ pub(crate) fn run(flags: Flags) -> anyhow::Result<ExitCode> {
 
 async fn operate(meaning: Meaning) -> anyhow::Result<ExitCode> {
     let client = client(&meaning).await?;
+    // Beside cert-manager its webhook guards, and with rights in one namespace only nobody can look.
+    let is_alone = meaning.behaviour.controllers.certificates() && meaning.behaviour.namespace.is_empty();
     let operator = Operator::new(Parts {
-        client,
+        client: client.clone(),
         clock: Clock::system(),
         keys: everleaf_issuers::keys::KeySource::default(),
         common: everleaf_issuers::Common { ambient: meaning.ambient, ..Default::default() },
         behaviour: meaning.behaviour,
         election: meaning.election,
     })?;
+    if is_alone {
+        tokio::spawn(crate::guard::warn_if_open(client.clone()));
+    }
     let stop = CancellationToken::new();
     tokio::spawn(on_signal(stop.clone()));
     let servers_stop = CancellationToken::new();
-    let mut servers = tokio::task::JoinSet::new();
+    let mut servers = tokio::task::JoinSet::<anyhow::Result<()>>::new();
     if let Some(address) = meaning.metrics {
-        servers.spawn(serve::metrics(address, Arc::clone(&operator.context), servers_stop.clone()));
+        let server = serve::metrics(address, Arc::clone(&operator.context), servers_stop.clone());
+        servers.spawn(async { Ok(server.await?) });
     }
     if let Some(address) = meaning.health {
-        servers.spawn(serve::health(address, operator.health.clone(), servers_stop.clone()));
+        let server = serve::health(address, operator.health.clone(), servers_stop.clone());
+        servers.spawn(async { Ok(server.await?) });
+    }
+    if let Some((address, names)) = meaning.webhook {
+        crate::webhook::start(&mut servers, client, address, names, &servers_stop).await?;
     }
     let ended = tokio::select! {
         ended = operator.run(stop) => ended,
