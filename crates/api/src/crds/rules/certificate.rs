@@ -13,7 +13,7 @@ const LITERAL_MAX: usize = 65_536;
 const IP_MAX: usize = 64;
 /// RFC 5321: no longer address can be delivered to.
 const EMAIL_MAX: usize = 254;
-const OID_MAX: usize = 200;
+const OID_MAX: usize = 128;
 const CRON_MAX: usize = 500;
 const MOST_WINDOWS: usize = 1_000;
 /// The longest value of a label.
