@@ -131,6 +131,8 @@ impl Attempt<'_> {
             self.context.issuers.push(self.lane.id.clone());
         }
         self.context.metrics.attempt(&self.lane.id, "Signed", "Signed");
+        let waited = self.context.clock.now().duration_since(self.record.created);
+        self.context.metrics.issued(&self.lane.id, waited.try_into().unwrap_or_default());
         publish::issued(self.context, &self.job, &self.record.csr_pem, checked).await;
         self.lane.finish(&self.job);
     }
