@@ -11,10 +11,9 @@ use kube::Api;
 use kube::api::PostParams;
 use tokio::time::Instant;
 
-use crate::cluster::{self, Cluster, Place, told};
+use crate::cluster::{self, Cluster, GROUP_VERSION, Place, told};
 use crate::screen;
 
-const GROUP_VERSION: &str = "cert-manager.io/v1";
 const KINDS: [&str; 4] = ["Certificate", "CertificateRequest", "Issuer", "ClusterIssuer"];
 /// Name of the Certificate of the dry run.
 const PROBE: &str = "everleaf-check-api";

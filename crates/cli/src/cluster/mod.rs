@@ -14,6 +14,9 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// Lists of thousands of objects take their time.
 const READ_TIMEOUT: Duration = Duration::from_secs(60);
 
+/// The group and version of our kinds.
+pub(crate) const GROUP_VERSION: &str = "cert-manager.io/v1";
+
 /// Which cluster, and which namespace in it.
 #[derive(Args, Debug, Clone, Default)]
 pub(crate) struct Place {
@@ -59,6 +62,13 @@ impl Place {
     }
 }
 
+impl Cluster {
+    /// An error where our kinds aren't served at all: the API says "not found" of an object then, too.
+    pub(crate) async fn serves_our_kinds(&self) -> anyhow::Result<()> {
+        self.client.list_api_group_resources(GROUP_VERSION).await.map(|_| ()).map_err(told)
+    }
+}
+
 /// Runs a command's work to its end.
 pub(crate) fn run<T>(work: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {
     tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(work)
@@ -72,5 +82,25 @@ pub(crate) fn told(error: kube::Error) -> anyhow::Error {
         }
         kube::Error::Api(status) => anyhow::anyhow!("{}", status.message),
         _ => anyhow::Error::new(error).context("the API can't be reached"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use kube::core::Status;
+
+    use super::*;
+
+    #[test]
+    fn errors_of_the_api_are_told_in_its_words_and_missing_kinds_as_such() {
+        let api = |message: &str, code| {
+            told(kube::Error::Api(Box::new(Status::failure(message, "Any").with_code(code)))).to_string()
+        };
+        assert_eq!(
+            api("certificates is forbidden: User \"bob\" cannot list", 403),
+            "certificates is forbidden: User \"bob\" cannot list"
+        );
+        assert!(api("404 page not found\n", 404).ends_with("its CRDs are not installed"));
+        assert_eq!(api("secrets \"a\" not found", 404), "secrets \"a\" not found");
     }
 }

@@ -60,6 +60,7 @@ pub(crate) fn run(flags: &Flags) -> anyhow::Result<ExitCode> {
     cluster::run(async {
         let cluster = flags.place.connect().await?;
         let Some(seen) = issuer_named(&cluster, &flags.issuer).await? else {
+            cluster.serves_our_kinds().await?;
             crate::tell(&format!("everleaf: there is no {}", flags.issuer));
             return Ok(ExitCode::from(NOT_FOUND));
         };

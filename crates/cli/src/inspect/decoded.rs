@@ -175,16 +175,16 @@ mod tests {
         let mut other = Workshop::new(8, "other root", CaKeyKind::P256, begin(), LIFE).unwrap();
         let other_leaf = other.leaf(&RequestNames::host("other.example.com"), begin(), LIFE).unwrap();
         let other_leaf = Certificate::from_pem(other_leaf.certificate_pem.as_bytes()).unwrap();
+        let (alone, root) = (std::slice::from_ref(&leaf), std::slice::from_ref(&ca));
+        let unreadable = Key::Unreadable("no".to_owned());
+        let of_another = Key::Read(key);
         let rows = [
-            (
-                told(&[other_leaf, ca.clone()], &Key::Read(key.clone()), 1),
-                "signed by    NOT the next certificate\n",
-            ),
-            (told(&[ca.clone()], &Key::Read(key.clone()), 1), "  does NOT belong to the certificate\n"),
-            (told(&[leaf.clone()], &Key::None, 1), "signed by    a certificate that is not here\n"),
-            (told(&[leaf.clone()], &Key::Unreadable("no".to_owned()), 1), "can't be read: no"),
-            (told(&[leaf.clone()], &Key::None, 101), " ago), 0 % of its life left\n"),
-            (told(&[leaf], &Key::None, -1), "(not valid yet)\n"),
+            (told(&[other_leaf, ca.clone()], &Key::None, 1), "signed by    NOT the next certificate\n"),
+            (told(root, &of_another, 1), "  does NOT belong to the certificate\n"),
+            (told(alone, &Key::None, 1), "signed by    a certificate that is not here\n"),
+            (told(alone, &unreadable, 1), "can't be read: no"),
+            (told(alone, &Key::None, 101), " ago), 0 % of its life left\n"),
+            (told(alone, &Key::None, -1), "(not valid yet)\n"),
         ];
         for (text, words) in rows {
             assert!(text.contains(words), "{words}\nis not in\n{text}");

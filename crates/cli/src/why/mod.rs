@@ -75,6 +75,7 @@ pub(crate) fn run(flags: &Flags) -> anyhow::Result<ExitCode> {
         let cluster = flags.place.connect().await?;
         let objects = gather::objects(&cluster, &flags.subject).await?;
         let Some(story) = story::story(&flags.subject, &objects, Timestamp::now()) else {
+            cluster.serves_our_kinds().await?;
             let place = match flags.subject.kind {
                 Kind::ClusterIssuer => String::new(),
                 _ => format!(" in namespace {}", cluster.namespace),
