@@ -12,6 +12,7 @@ mod inspect;
 mod migrate;
 mod renew;
 mod screen;
+mod simulate;
 mod status;
 mod typed;
 mod up;
@@ -59,6 +60,8 @@ enum Command {
     Webhook(webhook::Flags),
     /// Says what would change if Everleaf took over from cert-manager.
     Migrate(migrate::Flags),
+    /// Says whether a renewBefore is long enough for the outages of a Vault, by simulation.
+    Simulate(simulate::Flags),
     /// Prints the completion for a shell.
     Completion(completion::Flags),
     /// Tells why a Certificate (or a request, or an issuer) is as it is, who must act, and what would mend it.
@@ -81,6 +84,7 @@ fn main() -> ExitCode {
         Command::Version(flags) => version::run(&flags),
         Command::Webhook(flags) => webhook::run(flags),
         Command::Migrate(flags) => migrate::run(&flags),
+        Command::Simulate(flags) => simulate::run(&flags),
         Command::Completion(flags) => completion::run(&flags, Arguments::command()),
         Command::Why(flags) => why::run(&flags),
     };
