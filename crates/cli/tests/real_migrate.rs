@@ -81,3 +81,39 @@ async fn what_would_change_is_told_and_an_api_without_a_guard_is_warned_about() 
     assert_eq!(output.status.code(), Some(1), "{error}");
     assert!(error.contains("cannot list"), "{error}");
 }
+
+/// A kustomization must name each file, and a real API server must take it.
+#[tokio::test]
+#[ignore = "needs real servers: cargo xtask test"]
+async fn the_manifests_for_admission_are_taken_as_they_are_shipped() {
+    let options = KubeOptions { crds: false, rights: true, controller_manager: false };
+    let kube = Kube::start_with(options).await.unwrap();
+    for (folder, kinds) in [
+        (
+            "policy",
+            &["policy.admissionregistration.k8s.io", "policybinding.admissionregistration.k8s.io"][..],
+        ),
+        (
+            "webhook",
+            &[
+                "deployment.apps",
+                "service/",
+                "role.rbac",
+                "clusterrole.rbac",
+                "serviceaccount/",
+                "configuration",
+            ],
+        ),
+    ] {
+        let path = format!("{}/../../deploy/{folder}", env!("CARGO_MANIFEST_DIR"));
+        let said = kube.kubectl(&["apply", "--server-side", "--dry-run=server", "-k", &path]).await.unwrap();
+        for kind in kinds {
+            assert!(said.contains(kind), "{kind}: {said}");
+        }
+        for file in std::fs::read_dir(&path).unwrap() {
+            let name = file.unwrap().file_name().into_string().unwrap();
+            let named = std::fs::read_to_string(format!("{path}/kustomization.yaml")).unwrap();
+            assert!(name == "kustomization.yaml" || named.contains(&name), "{folder}/{name} is forgotten");
+        }
+    }
+}
