@@ -1,4 +1,4 @@
-//! The project's own commands: `cargo xtask test | tidy | crds | servers | lab | simulate | bench`.
+//! The project's own commands: `cargo xtask test | tidy | crds | servers | lab | simulate | mutants | bench`.
 //! Everything here is for people who work on Everleaf; no program that is shipped depends on it.
 //! It must never need anything that a fresh clone with Rust and Go doesn't have.
 
@@ -7,6 +7,7 @@
 mod bench;
 mod generated;
 mod lab;
+mod mutants;
 mod program;
 mod servers;
 mod simulate;
@@ -41,6 +42,8 @@ enum Command {
     Lab(lab::Options),
     /// Run many seeds of the simulation: two weeks of faults each
     Simulate(simulate::Options),
+    /// Put deliberate faults in and see that the simulation finds each
+    Mutants(mutants::Options),
     /// Measure what an issuance costs
     #[command(subcommand)]
     Bench(bench::Bench),
@@ -54,6 +57,7 @@ fn main() -> ExitCode {
         Command::Servers => servers::make_ready(),
         Command::Lab(options) => lab::run(&options),
         Command::Simulate(options) => simulate::run(&options),
+        Command::Mutants(options) => mutants::run(&options),
         Command::Bench(bench) => bench::run(&bench),
     };
     match outcome {
