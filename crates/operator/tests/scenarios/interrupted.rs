@@ -25,8 +25,8 @@ const LIFE: &str = "6h";
 const RENEWAL: Duration = Duration::from_secs(4 * 3600);
 /// What came before the first issuance took less.
 const MARGIN: Duration = Duration::from_secs(20 * 60);
-/// A finished issuance is tidied within this.
-const TIDY: Duration = Duration::from_secs(30);
+/// A finished issuance is tidied within this; a watch that was interrupted for an hour comes back after a back-off that is partly chance.
+const TIDY: Duration = Duration::from_secs(300);
 /// An interrupted issuance is finished this long after the API answers again.
 const SOON: Duration = Duration::from_secs(120);
 
@@ -151,9 +151,8 @@ async fn finished(ground: &Ground, life: &Life, revision: i64, fate: Fate) {
         }
         sleep(lasts).await;
     }
-    ground.until_issued("web", revision, SOON).await;
-    // Tidying may be what has to be given up first.
-    sleep(if matches!(fate, Fate::Unanswered(_)) { SOON } else { TIDY }).await;
+    ground.until_issued("web", revision, 2 * SOON).await;
+    sleep(TIDY).await;
 }
 
 /// Somebody who approves whatever comes, a moment later.
