@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use everleaf_core::failure::{Class, Failure, Says};
+use everleaf_core::failure::{Call, Class, Failure, Says};
 use everleaf_core::pace::{Admission, Answered, Moment, Pace, Ticket};
 use everleaf_issuers::Issuer;
 use jiff::Timestamp;
@@ -54,6 +54,7 @@ enum Telling {
 /// What was told of a trouble: who must move, in which words, when, and how many different words there were.
 struct ToldTrouble {
     class: Class,
+    call: Call,
     says: Says,
     at: Moment,
     times: u32,
@@ -213,10 +214,14 @@ impl Lane {
         let told = &mut self.lock().told;
         let (times, is_same) = match told {
             None => (0, false),
-            Some(told) => (told.times, told.class == failure.class && told.says == failure.says),
+            Some(told) => {
+                let is_same =
+                    (told.class, told.call) == (failure.class, failure.call) && told.says == failure.says;
+                (told.times, is_same)
+            }
         };
-        let (class, says) = (failure.class, failure.says.clone());
-        *told = Some(ToldTrouble { class, says, at: now, times: times + u32::from(!is_same) });
+        let (class, call, says) = (failure.class, failure.call, failure.says.clone());
+        *told = Some(ToldTrouble { class, call, says, at: now, times: times + u32::from(!is_same) });
     }
 
     /// How long ago the issuer last worked.
@@ -425,7 +430,7 @@ pub(super) fn is_issuers_fault(failure: &Failure) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use everleaf_core::failure::{Blame, Call, Finality};
+    use everleaf_core::failure::{Blame, Finality};
 
     use super::*;
 
@@ -447,5 +452,21 @@ mod tests {
             tokio::time::advance(Duration::from_secs(1)).await;
         }
         assert!((5..=20).contains(&told), "told {told} times in an hour");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_same_words_of_two_calls_by_turns_are_told_seldom() {
+        let lane = Lane::new(IssuerId::ClusterIssuer("vault".to_owned()));
+        let mut told = 0;
+        for second in 0..3_600 {
+            let call = [Call::Health, Call::Login][second % 2];
+            let failure = Failure { call, ..failure(Class::Transient, "Vault is sealed") };
+            if lane.is_news(&failure) {
+                lane.note_trouble_told(&failure);
+                told += 1;
+            }
+            tokio::time::advance(Duration::from_secs(1)).await;
+        }
+        assert!(told <= 20, "told {told} times in an hour");
     }
 }
