@@ -361,6 +361,20 @@ async fn a_leader_that_steps_down_or_dies_costs_seconds_on_every_node() -> Resul
 #[tokio::test]
 #[ignore = "needs real servers: cargo xtask test"]
 async fn a_thawed_leader_proves_nothing() -> Result<()> {
+    for _ in 0..THAWS {
+        if refuses_falsely_and_proves_nothing().await? {
+            return Ok(());
+        }
+    }
+    println!("the old leader found out each time: there was no false refusal that could prove anything");
+    Ok(())
+}
+
+/// How often a leader is thawed until one refuses falsely. Some find out in the moment they wake, and sign through their successor.
+const THAWS: usize = 3;
+
+/// False if the old leader found out at once.
+async fn refuses_falsely_and_proves_nothing() -> Result<bool> {
     let mut cluster = VaultCluster::start().await?;
     let first = cluster.await_leader().await?;
     let pki = cluster.node(first)?.pki("pki", &PkiOptions::default()).await?;
@@ -383,12 +397,15 @@ async fn a_thawed_leader_proves_nothing() -> Result<()> {
     let again = sign_at(&issuers[old - 1], later).await;
     println!("the old leader says {:?}, then {:?}", on_old.outcome, again.outcome);
     signs_within(&issuers[new - 1], Duration::from_secs(20)).await;
+    if matches!(on_old.outcome, Outcome::Issued(_)) {
+        return Ok(false);
+    }
     assert_eq!(failed(&on_old).class, Class::Request, "a false refusal");
     assert_eq!(again.write_before, None, "it can't commit, so it proves nothing");
     let why = issuers[old - 1].committed_write(on_old.connection.unwrap(), later).await.unwrap_err();
     println!("asked to renew its token it says {why:?}");
     assert_eq!(why.class, Class::Transient);
-    Ok(())
+    Ok(true)
 }
 
 async fn another_leader(cluster: &VaultCluster, old: usize) -> (usize, VaultApi) {
