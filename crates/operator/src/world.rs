@@ -1,6 +1,7 @@
 //! What the watches have shown: lean records of every object we care for, the look-ups between them, and what we wrote ourselves.
 //! Plain data behind one lock that is never held across an await. It reads nothing, writes nothing and decides nothing.
 
+use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::hash::Hash;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -70,8 +71,14 @@ pub(crate) enum Expected {
     Gone,
 }
 
-/// Many values to a key.
-struct Index<K, V>(HashMap<K, BTreeSet<V>>);
+/// Values to a key: mostly one, sometimes many.
+struct Index<K, V>(HashMap<K, Values<V>>);
+
+/// A set of one has no node of its own: with thousands of owners of one request each, those would be most of the memory.
+enum Values<V> {
+    One(V),
+    Many(BTreeSet<V>),
+}
 
 impl<K, V> Default for Index<K, V> {
     fn default() -> Self {
@@ -81,20 +88,44 @@ impl<K, V> Default for Index<K, V> {
 
 impl<K: Eq + Hash, V: Ord + Clone> Index<K, V> {
     fn insert(&mut self, key: K, value: V) {
-        self.0.entry(key).or_default().insert(value);
+        match self.0.entry(key) {
+            Entry::Vacant(entry) => {
+                entry.insert(Values::One(value));
+            }
+            Entry::Occupied(mut entry) => match entry.get_mut() {
+                Values::One(known) if *known == value => {}
+                Values::One(known) => {
+                    let both = BTreeSet::from([known.clone(), value]);
+                    entry.insert(Values::Many(both));
+                }
+                Values::Many(known) => {
+                    known.insert(value);
+                }
+            },
+        }
     }
 
     fn remove(&mut self, key: &K, value: &V) {
-        if let Some(values) = self.0.get_mut(key) {
-            values.remove(value);
-            if values.is_empty() {
-                self.0.remove(key);
+        let is_empty = match self.0.get_mut(key) {
+            None => false,
+            Some(Values::One(known)) => known == value,
+            Some(Values::Many(known)) => {
+                known.remove(value);
+                known.is_empty()
             }
+        };
+        if is_empty {
+            self.0.remove(key);
         }
     }
 
     fn of(&self, key: &K) -> impl Iterator<Item = &V> {
-        self.0.get(key).into_iter().flatten()
+        let (one, many) = match self.0.get(key) {
+            None => (None, None),
+            Some(Values::One(value)) => (Some(value), None),
+            Some(Values::Many(values)) => (None, Some(values)),
+        };
+        one.into_iter().chain(many.into_iter().flatten())
     }
 }
 
@@ -424,6 +455,27 @@ mod tests {
         state.put_secret(&key, labelled());
         state.forget_lost_secret(&key);
         assert!(state.secret(&key).is_some(), "the other watch has shown it meanwhile");
+    }
+
+    #[test]
+    fn an_index_holds_each_value_once_and_forgets_keys_without_values() {
+        let mut index = Index::<&str, u8>::default();
+        let of = |index: &Index<&str, u8>| index.of(&"a").copied().collect::<Vec<_>>();
+        for value in [3, 3, 1, 2, 1] {
+            index.insert("a", value);
+        }
+        assert_eq!(of(&index), [1, 2, 3]);
+        index.remove(&"a", &9);
+        index.remove(&"b", &1);
+        for value in [2, 3, 1] {
+            index.remove(&"a", &value);
+        }
+        assert!(of(&index).is_empty() && index.0.is_empty());
+        index.insert("a", 7);
+        index.remove(&"a", &8);
+        assert_eq!(of(&index), [7]);
+        index.remove(&"a", &7);
+        assert!(index.0.is_empty());
     }
 
     #[test]
