@@ -100,6 +100,10 @@ const CADENCE_FIRST: Duration = Duration::from_secs(5 * 60);
 const CADENCE_LAST: Duration = Duration::from_secs(8 * 3600);
 
 impl Cadence {
+    /// The peer's own: 1 h, 2 h, 4 h ... 32 h (certificate-lifecycle 2.4).
+    pub const PEER: Cadence =
+        Cadence::Doubling { minimum: Duration::from_secs(3_600), maximum: Duration::from_secs(32 * 3_600) };
+
     /// The wait after the `attempts`-th refusal in a row.
     pub fn wait(self, attempts: u32, life_left: Option<Duration>, jitter: Jitter) -> Duration {
         match self {

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use everleaf_core::failure::Class;
 use everleaf_core::pace::{Admission, Answered, Moment, Pace, Ticket};
-use everleaf_core::retry::{self, Jitter};
+use everleaf_core::retry::{self, Cadence, Jitter};
 
 use super::outcome::{Count, Outcome};
 use super::plan::Plan;
@@ -16,9 +16,6 @@ use super::plan::Plan;
 const CALL: Duration = Duration::from_millis(20);
 /// The peer's workers that sign side by side.
 const PEER_WORKERS: usize = 5;
-/// The peer's first wait after a failed sign, and its longest.
-const PEER_FIRST: Duration = Duration::from_secs(3_600);
-const PEER_LAST: Duration = Duration::from_secs(32 * 3_600);
 
 /// Whose policy.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -171,8 +168,8 @@ impl<'a> Run<'a> {
         certificate.failures += 1;
         let (failures, left) = (certificate.failures, certificate.ends.checked_sub(at));
         let Some(ticket) = certificate.ticket.take() else {
-            let doubled = PEER_FIRST.saturating_mul(1 << (failures - 1).min(16));
-            return self.schedule(at + doubled.min(PEER_LAST), Event::Due(number));
+            let wait = Cadence::PEER.wait(failures, left, Jitter::of(&number.to_string(), failures));
+            return self.schedule(at + wait, Event::Due(number));
         };
         let was_broken = self.pace.is_broken();
         let answer = Answered::Failed { class: Class::Transient, overloaded: false, retry_after: None };

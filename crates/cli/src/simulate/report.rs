@@ -199,19 +199,8 @@ fn seconds(seconds: f64) -> String {
     format!("{sign}{}", words(size))
 }
 
-/// A span of time in at most two units.
 fn words(span: Duration) -> String {
-    let seconds = span.as_secs();
-    let (days, hours, minutes) = (seconds / 86_400, seconds / 3_600 % 24, seconds / 60 % 60);
-    match (days, hours, minutes) {
-        (0, 0, 0) if seconds == 0 => format!("{:.1} s", span.as_secs_f64()),
-        (0, 0, 0) => format!("{seconds} s"),
-        (0, 0, _) => format!("{minutes} min {} s", seconds % 60),
-        (0, _, 0) => format!("{hours} h"),
-        (0, _, _) => format!("{hours} h {minutes} min"),
-        (_, 0, _) => format!("{days} d"),
-        (_, _, _) => format!("{days} d {hours} h"),
-    }
+    screen::span(i64::try_from(span.as_secs()).unwrap_or(i64::MAX))
 }
 
 fn escaped(text: &str) -> String {

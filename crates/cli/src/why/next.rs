@@ -1,8 +1,6 @@
 //! What happens next to a Certificate, and when: told by its conditions, or worked out by the rules of the controller that keeps it.
 //! The rules are those of the core and of the peer; no wait is made up.
 
-use std::time::Duration;
-
 use everleaf_core::conditions;
 use everleaf_core::renewal::life_left;
 use everleaf_core::retry::{Cadence, Jitter};
@@ -12,9 +10,6 @@ use super::facts;
 use super::of_certificate::Seen;
 use super::story::{Finding, Verdict};
 
-/// The peer's waits after a failure: 1 h, 2 h, 4 h ... 32 h (certificate-lifecycle 2.4).
-const PEER: Cadence =
-    Cadence::Doubling { minimum: Duration::from_secs(3_600), maximum: Duration::from_secs(32 * 3_600) };
 /// How the peer's controllers call themselves where they write a status.
 const PEERS_MANAGER: &str = "cert-manager";
 
@@ -42,7 +37,7 @@ fn after_failure(seen: &Seen<'_>) -> Option<String> {
     let attempts = seen.status.failed_issuance_attempts.unwrap_or(1).max(1);
     let attempts = u32::try_from(attempts).unwrap_or(u32::MAX);
     let (whose, wait) = if is_kept_by_peer(seen) {
-        ("cert-manager's back-off", PEER.wait(attempts, None, Jitter::new(0.0)))
+        ("cert-manager's back-off", Cadence::PEER.wait(attempts, None, Jitter::new(0.0)))
     } else {
         let uid = seen.certificate.metadata.uid.clone().unwrap_or_default();
         let end = seen.status.not_after.as_ref().map(|time| time.0);

@@ -64,6 +64,24 @@ spec:
     );
 }
 
+/// Manifests for a login by AppRole, its secret id in the file `secret-id`. Relative paths begin at the manifest.
+fn app_role(host: &Host, vault: &Running) {
+    let auth = format!(
+        "      appRole: {{path: {}, roleId: {}, secretRef: {{name: approle, key: secret-id}}}}",
+        Scene::default().auth,
+        vault.furnished.as_ref().unwrap().role_id
+    );
+    let secret = "
+apiVersion: v1
+kind: Secret
+metadata:
+  name: approle
+  annotations:
+    everleaf.dev/from-file: secret-id=../secret-id
+";
+    manifests(host, vault, secret, &auth);
+}
+
 async fn is_served(host: &Host, vault: &Running) {
     host.await_files("web").await;
     let web = pair(&host.path("files/web"));
@@ -75,21 +93,7 @@ async fn is_served(host: &Host, vault: &Running) {
 async fn an_app_role_logs_in_with_a_secret_id_from_a_file_and_takes_over_a_new_one() {
     let (mut host, vault) = (Host::new(), vault().await);
     let credentials = vault.furnished.clone().unwrap();
-    let auth = format!(
-        "      appRole: {{path: {}, roleId: {}, secretRef: {{name: approle, key: secret-id}}}}",
-        Scene::default().auth,
-        credentials.role_id
-    );
-    // Relative paths begin at the manifest.
-    let secret = "
-apiVersion: v1
-kind: Secret
-metadata:
-  name: approle
-  annotations:
-    everleaf.dev/from-file: secret-id=../secret-id
-";
-    manifests(&host, &vault, secret, &auth);
+    app_role(&host, &vault);
     host.start().await;
     // Neither the file nor, later, the right value is there; both are told, and neither ends anything.
     until("the missing file is told", || host.log().contains("secret-id: No such file or directory")).await;
@@ -125,21 +129,8 @@ async fn vaults_own_variables_in_the_environment_change_nothing() {
     ] {
         host.set(name, value);
     }
-    let auth = format!(
-        "      appRole: {{path: {}, roleId: {}, secretRef: {{name: approle, key: secret-id}}}}",
-        Scene::default().auth,
-        credentials.role_id
-    );
-    let secret = "
-apiVersion: v1
-kind: Secret
-metadata:
-  name: approle
-  annotations:
-    everleaf.dev/from-file: secret-id=../secret-id
-";
     host.write("secret-id", &credentials.secret_id);
-    manifests(&host, &vault, secret, &auth);
+    app_role(&host, &vault);
     host.start().await;
     is_served(&host, &vault).await;
     host.stop().await;

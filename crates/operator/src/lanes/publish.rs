@@ -1,5 +1,5 @@
 //! Writes what a lane has to tell: certificates, refusals, and the state of those that wait.
-//! A certificate for a request that was denied or changed meanwhile is dropped, never forced.
+//! A certificate for a request that was denied meanwhile, or that asks for something else now, is dropped, never forced.
 
 use std::sync::Arc;
 use std::time::Duration;
